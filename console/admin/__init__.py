@@ -1,1 +1,5 @@
+"""The console's pages; importing this package registers them."""
+
 from __future__ import annotations
+
+from console.admin import entries as entries

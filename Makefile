@@ -1,0 +1,64 @@
+# `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Where `make run` listens, where it keeps its data, and a file of one's own: make run PORT=8001 DATA_DIR=/srv/faq FAQ=my.csv
+export HOST PORT DATA_DIR
+
+.PHONY: help
+help: ## This menu
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/.installed ## Install what is missing and run the product: PORT=8000 HOST=127.0.0.1 DATA_DIR=data FAQ=my.csv
+	@exec $(BIN)/python manage.py demo $(if $(FAQ),--faq '$(FAQ)')
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## Every test, with real PostgreSQL, Redis, model and browser
+	@tests/install-debian-packages
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev ## Format, rules, types and migrations
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy .
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## Put the code into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: quality
+quality: $(VENV)/.installed ## Ask a file of labelled questions: GOLDEN=questions.csv FAQ=entries.csv [OOS=others.csv]
+	@$(BIN)/python manage.py run_suite '$(GOLDEN)' $(if $(OOS),--out-of-scope '$(OOS)') $(if $(BAR),--bar '$(BAR)')
+
+.PHONY: bench
+bench: $(VENV)/.installed-dev ## Performance, as ratios taken side by side in one run
+	@$(BIN)/python -m bench
+
+.PHONY: lock
+lock: $(VENV)/.installed-dev ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml
+	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-emit-index-url --universal --python-version 3.11 \
+		--custom-compile-command 'make lock' pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-emit-index-url --universal --python-version 3.11 \
+		--custom-compile-command 'make lock' pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what was installed and built, not the data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+
+$(VENV)/.installed: requirements.txt
+	@bin/make-venv $(PYTHON) $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m tests.reference_engine
+	@touch $@

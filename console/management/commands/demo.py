@@ -1,0 +1,98 @@
+"""The verb `demo`: from an empty data directory to a running product. `make run` calls it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection
+
+from console.environment import current
+from console.processes import run_until_interrupted
+from faq.models import Entry
+from faq.transfer import ImportReport, import_file
+from rag.index.jobs import index_is_behind
+
+GUIDE = Path(settings.BASE_DIR) / "faq" / "guide" / "guide.csv"
+GUIDE_PREFIX = "guide-"
+
+
+class Command(BaseCommand):
+    help = "Prepare everything that is missing, then run every process until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--faq", type=Path, help="Answer from this file instead of the user guide.")
+        parser.add_argument("--prepare-only", action="store_true", help="Prepare, and do not start to serve.")
+
+    def handle(self, *, faq: Path | None, prepare_only: bool, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("fetch_model")
+        self._load(faq)
+        self._index()
+        self._welcome()
+        connection.close()
+        if not prepare_only:
+            sys.exit(run_until_interrupted(_processes()))
+
+    def _load(self, faq: Path | None) -> None:
+        if faq is None and Entry.objects.exists():
+            return
+        report = import_file(faq or GUIDE, publish=True)
+        if not report.written:
+            self.stderr.write(self.style.ERROR(f"{faq} was not loaded; nothing was changed."))
+            for refused in report.refused[:20]:
+                self.stderr.write(f"  line {refused.line}: {refused.reason}")
+            raise CommandError("Mend these lines and start again.")
+        self.stdout.write(_loaded(faq or GUIDE, report))
+        if faq is not None:
+            self._retire_the_guide()
+
+    def _retire_the_guide(self) -> None:
+        """A file of one's own replaces the sample: the guide's entries are archived, not deleted."""
+        guide = Entry.objects.published().filter(external_id__startswith=GUIDE_PREFIX)
+        if count := guide.update(status=Entry.Status.ARCHIVED):
+            self.stdout.write(f"The user guide's {count} entries were archived: answers now come from your file.")
+
+    def _index(self) -> None:
+        if index_is_behind():
+            try:
+                call_command("reindex", stdout=self.stdout)
+            except CommandError as error:
+                self.stderr.write(self.style.WARNING(f"Not indexed yet, so answers come by text search. {error}"))
+
+    def _welcome(self) -> None:
+        address = f"http://{_clickable(current().HOST)}:{current().PORT}"
+        self.stdout.write("")
+        self.stdout.write(self.style.SUCCESS(f"  Ask a question   {address}/"))
+        self.stdout.write(self.style.SUCCESS(f"  Console          {address}/admin/"))
+        users = get_user_model()._default_manager
+        if not users.filter(is_superuser=True).exists():
+            password = secrets.token_urlsafe(12)
+            get_user_model().objects.create_superuser("admin", password=password)
+            self.stdout.write(f"                   user admin, password {password} (shown this once)")
+        self.stdout.write("  Stop with Ctrl-C.\n")
+        self.stdout.flush()
+
+
+def _processes() -> dict[str, list[str]]:
+    processes = {"web": [sys.executable, "-m", "gunicorn", "--config", "python:console.gunicorn"]}
+    if settings.REDIS_URL:
+        processes["worker"] = [sys.executable, "manage.py", "work"]
+    if connection.vendor == "postgresql":
+        os.environ.setdefault("DB_POOL_MAX", "8")
+    return processes
+
+
+def _loaded(path: Path, report: ImportReport) -> str:
+    return f"{path.name}: {report.new} new, {report.changed} changed, {report.unchanged} unchanged entries."
+
+
+def _clickable(host: str) -> str:
+    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  # compared, not bound

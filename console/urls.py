@@ -1,0 +1,17 @@
+"""Every address: the public door, the console, the probes."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("monitoring.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("rag.chat.urls")),
+]
+
+handler400 = "rag.chat.errors.bad_request"
+handler403 = "rag.chat.errors.permission_denied"
+handler404 = "rag.chat.errors.not_found"
+handler500 = "rag.chat.errors.server_error"

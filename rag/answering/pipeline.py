@@ -1,0 +1,237 @@
+"""A question to an answer: exact, by meaning, generated or verbatim, by words, and at last what comes closest."""
+
+from __future__ import annotations
+
+import collections.abc
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import Error, connection
+
+from faq import versions, wording
+from rag import metrics
+from rag.answering import cache, conversation, ladder, prompt, receipts, retrieval
+from rag.answering.answers import Answer, Delta, Draft, Meta, Source
+from rag.answering.confidence import Outcome
+from rag.answering.generation import Generator, get_generator
+from rag.answering.retrieval import Found
+from rag.answering.trace import Trace
+from rag.errors import ServiceUnavailable
+from rag.resilience import Breaker, Deadline
+
+T = TypeVar("T")
+# Text as it comes, and at the end what it was for.
+Pieces: TypeAlias = collections.abc.Generator[Delta, None, T]
+
+__all__ = ["Answer", "Delta", "Meta", "Source", "answer", "stream"]
+
+logger = logging.getLogger(__name__)
+
+VECTOR_BREAKER = Breaker("vector store")
+GENERATOR_BREAKER = Breaker("generator")
+KEPT_FOR_THE_END = 0.5  # seconds of the deadline that generation may not use up
+
+
+@dataclass
+class _Asked:
+    """One question on its way down the ladder."""
+
+    question: str
+    channel: str
+    conversation: UUID
+    trace: Trace
+    deadline: Deadline
+    id: UUID = field(default_factory=uuid4)
+    version: int | None = None
+    before: list[tuple[str, str]] = field(default_factory=list)
+
+
+def answer(question: str, *, conversation: UUID | None = None, request_id: str = "", channel: str = "json") -> Answer:
+    """The whole answer at once. Always one, whatever is down behind; never empty."""
+    *_, last = stream(question, conversation=conversation, request_id=request_id, channel=channel)
+    assert isinstance(last, Answer)
+    return last
+
+
+def stream(
+    question: str, *, conversation: UUID | None = None, request_id: str = "", channel: str = "sse"
+) -> Iterator[Meta | Delta | Answer]:
+    """Meta first, pieces of text as they come, and at the end the answer, which replaces them."""
+    began = time.perf_counter()
+    asked = _Asked(
+        question=question,
+        channel=channel,
+        conversation=conversation or uuid4(),
+        trace=Trace(request_id),
+        deadline=Deadline(settings.RAG_DEADLINE_SECONDS),
+    )
+    yield Meta(asked.id, asked.conversation, request_id)
+    _look_back(asked, known=conversation is not None)
+    kept_under = None if asked.version is None else cache.key(question, asked.version, asked.before)
+    draft = cache.find(kept_under) if kept_under else None
+    cached = draft is not None
+    if draft is None:
+        draft = yield from _descend(asked)
+        if kept_under and not asked.trace.degraded:
+            cache.keep(kept_under, draft)
+    yield _finish(asked, draft, cached=cached, began=began)
+
+
+def _look_back(asked: _Asked, *, known: bool) -> None:
+    """What the content stands at, and what was asked before in this conversation."""
+    try:
+        asked.version = versions.current()
+        asked.before = conversation.history(asked.conversation if known else None)
+    except Error as error:
+        asked.trace.fell_back("database", _reason(error))
+
+
+def _descend(asked: _Asked) -> Pieces[Draft]:
+    """Rung by rung, until one gives an answer. The last one always does."""
+    draft = _exact(asked)
+    if draft is None:
+        held = wording.sample(asked.version)
+        found = _by_meaning(asked, held)
+        if found is not None and found.candidates:
+            draft = yield from _from_meaning(asked, found)
+        else:
+            found = _by_words(asked, held)
+            draft = _from_words(asked, found)
+        if draft is None:
+            draft = ladder.suggestions(asked.question, found, held)
+    asked.trace.gave(draft.rung)
+    if draft.rung != "generated":
+        yield Delta(draft.text)
+    return draft
+
+
+def _exact(asked: _Asked) -> Draft | None:
+    try:
+        with asked.trace.timed("exact"):
+            draft = ladder.exact(asked.question)
+    except Error as error:
+        asked.trace.left("exact", _reason(error))
+        asked.trace.fell_back("database", _reason(error))
+        return None
+    if draft is None:
+        asked.trace.left("exact", "no such question")
+    return draft
+
+
+def _by_meaning(asked: _Asked, held: wording.Sample) -> Found | None:
+    """None when it could not be asked at all. A question that leans on the one before is asked with it."""
+    found = _search(asked, asked.question, held)
+    if found is None or ladder.outcome_of(found) != Outcome.UNSURE:
+        return found
+    whole = conversation.in_context(asked.question, asked.before)
+    with_context = _search(asked, whole, held) if whole else None
+    return with_context if with_context and with_context.confidence > found.confidence else found
+
+
+def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
+    stage = "embed"
+    try:
+        with asked.trace.timed("embed"):
+            vector = retrieval.embedded(text)
+        stage = "vector"
+        with asked.trace.timed("vector"), VECTOR_BREAKER.guard():
+            matches = retrieval.nearest(vector)
+        stage = "database"
+        with asked.trace.timed("rank"):
+            return retrieval.rank_by_meaning(text, matches, held)
+    except ServiceUnavailable as error:
+        asked.trace.fell_back(stage, error.reason)
+    except Error as error:
+        asked.trace.fell_back(stage, _reason(error))
+    return None
+
+
+def _by_words(asked: _Asked, held: wording.Sample) -> Found | None:
+    asked.trace.left("verbatim", "nothing found by meaning")
+    try:
+        with asked.trace.timed("text"):
+            return retrieval.rank_by_words(asked.question, held)
+    except Error as error:
+        asked.trace.left("text_search", _reason(error))
+        asked.trace.fell_back("database", _reason(error))
+        return None
+
+
+def _from_meaning(asked: _Asked, found: Found) -> Pieces[Draft | None]:
+    if ladder.outcome_of(found) == Outcome.UNSURE:
+        asked.trace.left("verbatim", "not sure enough")
+        return None
+    return (yield from _generated(asked, found)) or ladder.verbatim(found)
+
+
+def _from_words(asked: _Asked, found: Found | None) -> Draft | None:
+    if found is None:
+        return None
+    if ladder.outcome_of(found) == Outcome.UNSURE:
+        asked.trace.left("text_search", "not sure enough")
+        return None
+    return ladder.text_found(found)
+
+
+def _generated(asked: _Asked, found: Found) -> Pieces[Draft | None]:
+    generator = get_generator()
+    if generator is None:
+        asked.trace.left("generated", "missing")
+        return None
+    asking = prompt.build(asked.question, ladder.passages(found), asked.before)
+    if not connection.in_atomic_block:
+        connection.close()  # nobody holds a database connection while the model thinks
+    try:
+        with asked.trace.timed("generate"), GENERATOR_BREAKER.guard():
+            seconds = max(0.1, asked.deadline.left() - KEPT_FOR_THE_END)
+            text, model = yield from _written(generator, asking, seconds, asked.channel)
+    except ServiceUnavailable as error:
+        asked.trace.left("generated", error.reason)
+        asked.trace.fell_back("generate", error.reason)
+        return None
+    return ladder.generated(text, found, {"model": model, "prompt": prompt.PROMPT_VERSION})
+
+
+def _written(generator: Generator, asking: prompt.Prompt, seconds: float, channel: str) -> Pieces[tuple[str, str]]:
+    """The checked text and the model that wrote it; on the event stream sentence by sentence, as each is checked."""
+    if channel != "sse":
+        made = generator.generate(asking, seconds=seconds)
+        return prompt.check(made.text, asking.passages).text, made.model_version
+    screen = prompt.Screen(asking.passages)
+    with generator.stream(asking, seconds=seconds) as pieces:
+        for piece in pieces:
+            if shown := screen.feed(piece):
+                yield Delta(shown)
+        return screen.finish().text, pieces.result.model_version
+
+
+def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answer:
+    seconds = time.perf_counter() - began
+    asked.trace.milliseconds["total"] = round(1000 * seconds, 2)
+    finished = Answer(
+        id=asked.id,
+        answer=draft.text,
+        answered_by=draft.rung,
+        degraded=asked.trace.degraded,
+        cached=cached,
+        confidence=round(draft.confidence, 4),
+        sources=draft.sources,
+        conversation=asked.conversation,
+        request_id=asked.trace.request_id,
+        did_you_mean=draft.did_you_mean,
+    )
+    metrics.ANSWERS.labels(draft.rung, asked.channel).inc()
+    metrics.ANSWER_SECONDS.labels(draft.rung).observe(seconds)
+    if asked.channel != "suite":
+        receipts.write(asked.question, finished, draft, asked.trace)
+    return finished
+
+
+def _reason(error: Error) -> str:
+    """In the words of the fallback counter: a handful, never the driver's own text."""
+    return "timeout" if "timeout" in str(error).lower() else "refused"

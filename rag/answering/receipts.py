@@ -1,0 +1,46 @@
+"""The stored record of each answer. A failed write is logged and never fails the answer."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import Error
+
+from rag.answering.answers import Answer, Draft
+from rag.answering.trace import Trace
+from rag.models import Receipt
+
+logger = logging.getLogger(__name__)
+
+
+def write(question: str, answer: Answer, draft: Draft, trace: Trace) -> None:
+    sources: list[dict[str, Any]] = [
+        {
+            "id": one.id,
+            "external_id": one.external_id,
+            "score": one.score,
+            "text_hash": draft.revisions.get(one.id, ""),
+        }
+        for one in answer.sources
+    ]
+    receipt = Receipt(
+        id=answer.id,
+        request_id=answer.request_id,
+        conversation=answer.conversation,
+        question=question,
+        answer=answer.answer,
+        answered_by=answer.answered_by,
+        confidence=answer.confidence,
+        cached=answer.cached,
+        miss=draft.miss and not answer.degraded,
+        degraded=answer.degraded,
+        rungs=trace.rungs,
+        sources=sources,
+        versions=draft.versions,
+        milliseconds=trace.milliseconds,
+    )
+    try:
+        receipt.save(force_insert=True)
+    except Error as error:
+        logger.warning("receipt not written: %s", type(error).__name__, extra={"answer": str(answer.id)})

@@ -1,0 +1,118 @@
+"""From a question to ranked entries: by meaning, or by words alone where meaning is not to be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.conf import settings
+
+from faq import text_search, wording
+from faq.models import Entry
+from rag.answering import confidence
+from rag.errors import EmbedderUnavailable
+from rag.index.embedding import Vector, get_embedder
+from rag.index.vector_store import Match, get_vector_store
+
+POINTS = 60  # nearest points asked for: an entry has two and one more for each variant
+WEIGHED = 20  # entries of these whose words are compared: beyond, the words no longer lift one to the top
+RANKED = 10  # entries kept
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A published entry that may answer, as it reads now."""
+
+    entry: Entry
+    score: float
+    vector: float | None = None
+    kind: str = "words"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Candidates, best first, with the probability that the first one is right."""
+
+    candidates: list[Candidate]
+    confidence: float
+
+    @property
+    def usable(self) -> list[Candidate]:
+        """What an answer may be made of: nothing below the floor on the cosine."""
+        floor = settings.RAG_SIMILARITY_THRESHOLD
+        return [one for one in self.candidates if one.vector is None or one.vector >= floor]
+
+
+def embedded(question: str) -> Vector:
+    """The question's vector. Raises EmbedderUnavailable."""
+    vector: Vector = get_embedder().embed([question])[0]
+    if not np.isfinite(vector).all():
+        raise EmbedderUnavailable("bad_response", "the model gave a vector that is not made of numbers")
+    return vector
+
+
+def nearest(vector: Vector) -> list[Match]:
+    """Raises VectorStoreUnavailable."""
+    return get_vector_store().search(settings.QDRANT_COLLECTION_NAME, vector, POINTS)
+
+
+def rank_by_meaning(question: str, matches: Sequence[Match], held: wording.Sample) -> Found:
+    """Each entry by its best point, blended with its word overlap; entries that are no longer published fall out."""
+    best: dict[int, Match] = {}
+    for match in sorted(matches, key=lambda match: -match.score):
+        if len(best) < WEIGHED:
+            best.setdefault(match.entry_id, match)
+    weight = settings.RAG_TEXT_WEIGHT
+    ranked = []
+    for entry in _published(best):
+        match = best[entry.pk]
+        score = confidence.blended(max(match.score, 0.0), held.overlap(question, _text(entry)), weight)
+        ranked.append(Candidate(entry, score, match.score, match.kind))
+    return _found(ranked, confidence.calibrated)
+
+
+def rank_by_words(question: str, held: wording.Sample) -> Found:
+    """Raises django.db.Error when the database cannot be asked."""
+    ids = text_search.candidates(question)
+    ranked = [Candidate(entry, word_score(question, entry, held)) for entry in _published(dict.fromkeys(ids))]
+    return _found(ranked, confidence.calibrated_by_words)
+
+
+def word_score(question: str, entry: Entry, held: wording.Sample) -> float:
+    """Words in common with all of the entry, words in common with what it asks, and likeness of spelling.
+
+    The weights reach hit@1 .65 on the 1,043 labelled questions, where the first part alone reaches .46.
+    """
+    wordings = entry.all_wordings
+    asks = max(held.overlap(question, one) for one in wordings)
+    spelling = max(wording.similarity(question, one) for one in wordings)
+    return 0.4 * held.overlap(question, _text(entry)) + 0.3 * asks + 0.3 * spelling
+
+
+def _found(ranked: Iterable[Candidate], calibrate: confidence.Calibration) -> Found:
+    candidates = _without_doubles(sorted(ranked, key=lambda one: (-one.score, one.entry.pk)))[:RANKED]
+    if not candidates:
+        return Found([], 0.0)
+    second = candidates[1].score if len(candidates) > 1 else 0.0
+    return Found(candidates, calibrate(candidates[0].score, candidates[0].score - second))
+
+
+def _without_doubles(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The same question or the same answer under two entries is one choice, not two that compete."""
+    kept: list[Candidate] = []
+    seen: set[str] = set()
+    for one in candidates:
+        keys = {text_search.wording_key(one.entry.question), one.entry.answer}
+        if not keys & seen:
+            kept.append(one)
+        seen |= keys
+    return kept
+
+
+def _published(ids: Mapping[int, object]) -> list[Entry]:
+    return list(Entry.objects.published().filter(pk__in=list(ids)).select_related("category"))
+
+
+def _text(entry: Entry) -> str:
+    return "\n".join([*entry.all_wordings, entry.answer])

@@ -1,0 +1,60 @@
+"""How far the index is behind the content: computed from the ledger, never stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+
+from faq.models import Entry
+from rag.index import generations
+from rag.models import Embedding, Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    published: int
+    current: int
+    outdated: int
+    missing: int
+    unpublished: int  # still in the index, though no longer published
+
+    @property
+    def ratio(self) -> float:
+        """Current of published; 1.0 when there is nothing to index."""
+        return self.current / self.published if self.published else 1.0
+
+    @property
+    def complete(self) -> bool:
+        return self.current == self.published and not self.unpublished
+
+
+def coverage(generation: Generation | None = None) -> Coverage:
+    """Of the live generation, unless another is named. Without any, everything is missing."""
+    generation = generation or generations.live()
+    states = _with_indexed_hash(generation).aggregate(
+        published=Count("pk"),
+        current=Count("pk", filter=Q(indexed_hash=F("text_hash"))),
+        missing=Count("pk", filter=Q(indexed_hash=None)),
+    )
+    unpublished = surplus(generation).count() if generation else 0
+    outdated = states["published"] - states["current"] - states["missing"]
+    return Coverage(outdated=outdated, unpublished=unpublished, **states)
+
+
+def behind(generation: Generation) -> QuerySet[Any]:
+    """Published entries that are missing or outdated in this generation."""
+    rows = _with_indexed_hash(generation)
+    return rows.filter(Q(indexed_hash=None) | ~Q(indexed_hash=F("text_hash"))).order_by("pk")
+
+
+def surplus(generation: Generation) -> QuerySet[Embedding]:
+    """Ledger rows whose entry is gone or no longer published."""
+    published = Entry.objects.published().filter(pk=OuterRef("entry_id"))
+    return generation.embeddings.filter(~Exists(published)).order_by("entry_id")
+
+
+def _with_indexed_hash(generation: Generation | None) -> QuerySet[Any]:
+    rows = Embedding.objects.filter(generation=generation, entry_id=OuterRef("pk"))
+    return Entry.objects.published().annotate(indexed_hash=Subquery(rows.values("text_hash")[:1]))

