@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from console.environment import load
+from console.environment import current
 
-environment = load()
+environment = current()
 
 wsgi_app = "console.wsgi:application"
-bind = f"{environment.HOST}:{environment.PORT}"
+host = f"[{environment.HOST}]" if ":" in environment.HOST else environment.HOST
+bind = f"{host}:{environment.PORT}"
 worker_class = "gthread"
 threads = 8
 # Without Redis the jobs run in the web process and the cache is its own: so one process.

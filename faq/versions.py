@@ -1,11 +1,16 @@
-"""The content version: what a cached answer was made from."""
+"""The content version: what a kept answer was made from."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.apps import apps
 from django.db.models import F
 
 ROW = 1
+_held_back: ContextVar[bool] = ContextVar("held_back", default=False)
 
 
 def current() -> int:
@@ -16,9 +21,22 @@ def current() -> int:
 
 def bump() -> None:
     """Count up inside the caller's transaction: content and version become visible together."""
+    if _held_back.get():
+        return
     model = apps.get_model("faq", "ContentVersion")
     if not model._default_manager.filter(pk=ROW).update(value=F("value") + 1):
         model._default_manager.bulk_create([model(pk=ROW, value=1)], ignore_conflicts=True)
+
+
+@contextmanager
+def once() -> Iterator[None]:
+    """Count up once, at the end. For a long transaction: from counting until commit, others' edits wait for the row."""
+    token = _held_back.set(True)
+    try:
+        yield
+    finally:
+        _held_back.reset(token)
+    bump()
 
 
 def bump_after_save(**_: object) -> None:

@@ -1,4 +1,4 @@
-"""Installs the reference engine (sentence-transformers), of which the tests need torch's CPU build: `python -m tests.reference_engine`."""
+"""Installs sentence-transformers, the reference engine of the tests: `python -m tests.reference_engine`."""
 
 from __future__ import annotations
 

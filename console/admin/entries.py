@@ -23,8 +23,9 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from console.admin.entry_form import EntryForm, PlainLines
+from console.admin.entry_form import EntryForm, Items, PlainLines
 from console.admin.entry_transfer import EntryTransferAdmin
+from faq.fields import LinesField
 from faq.models import Category, Entry
 from faq.transfer.writing import set_status
 
@@ -41,18 +42,18 @@ class ReviewFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
         today = timezone.localdate()
-        chosen: dict[str, Any] = {
+        filters: dict[str, dict[str, Any]] = {
             "overdue": {"review_date__lt": today},
             "soon": {"review_date__range": (today, today + SOON)},
             "none": {"review_date": None},
-        }.get(self.value() or "", {})
-        return queryset.filter(**chosen)
+        }
+        return queryset.filter(**filters.get(self.value() or "", {}))
 
 
 @admin.register(Entry)
 class EntryAdmin(SimpleHistoryAdmin, EntryTransferAdmin, ModelAdmin):
     form = EntryForm
-    list_display = ("question", "category", "status_label", "language", "review", "updated_at")
+    list_display = ("question", "category", "status_label", "language", "review", "updated")
     list_select_related = ("category",)
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -69,7 +70,8 @@ class EntryAdmin(SimpleHistoryAdmin, EntryTransferAdmin, ModelAdmin):
     warn_unsaved_form = True
     history_list_display = ("status",)
     formfield_overrides = {
-        models.TextField: {"form_class": PlainLines, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 5})}
+        models.TextField: {"form_class": PlainLines, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 12})},
+        LinesField: {"form_class": Items, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
     }
     fieldsets = (
         ("Question", {"fields": ("question", "variants")}),
@@ -85,9 +87,13 @@ class EntryAdmin(SimpleHistoryAdmin, EntryTransferAdmin, ModelAdmin):
     @display(description="Review", ordering="review_date")
     def review(self, entry: Entry) -> str:
         if entry.review_date is None:
-            return "–"
+            return "-"
         overdue = entry.review_date < timezone.localdate()
         return f"{entry.review_date.isoformat()}{' (overdue)' if overdue else ''}"
+
+    @display(description="Updated", ordering="updated_at")
+    def updated(self, entry: Entry) -> str:
+        return f"{timezone.localtime(entry.updated_at):%Y-%m-%d %H:%M}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Entry | None = None) -> tuple[str, ...]:
         return ("external_id",) if obj else ()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from faq.fields import lines
+from faq.fields import LinesFormField, lines
 from faq.models import Entry
 from faq.transfer.resource import EntryResource
 
@@ -24,6 +24,11 @@ class PlainLines(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
+class Items(LinesFormField):
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return lines(initial) != lines(data)
 
 
 class EntryForm(EntryModelForm):

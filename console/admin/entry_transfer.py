@@ -53,8 +53,8 @@ class UploadForm(forms.Form):
 
     too_large = False
 
-    def clean_file(self) -> UploadedFile:
-        file: UploadedFile = self.cleaned_data["file"]
+    def clean_file(self) -> UploadedFile[Any]:
+        file: UploadedFile[Any] = self.cleaned_data["file"]
         if (file.size or 0) > uploads.LIMIT:
             self.too_large = True
             raise forms.ValidationError(
@@ -177,7 +177,7 @@ class EntryTransferAdmin(ImportExportModelAdmin):
         return self._page(request, "import_preview", context)
 
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         everywhere = self.admin_site.each_context(request)
         title = {"title": "Import entries", "opts": self.opts, "changelist_url": _changelist()}
         return TemplateResponse(request, f"console/entries/{name}.html", everywhere | title | context, status=status)

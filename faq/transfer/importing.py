@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, reset_queries, transaction
 
+from faq import versions
 from faq.models import Category, Entry
 from faq.signals import entries_changed
 from faq.transfer import plan as kinds
@@ -42,6 +43,7 @@ def import_file(
                 _write(file, plan, report, publish, user, progress)
                 report.written = True
     except UnreadableFile as error:
+        report.unreadable = True
         report.refuse(error.line, error.reason)
     except IntegrityError:
         report.refuse(None, "Somebody changed the same entries meanwhile; nothing was written. Import the file again.")
@@ -51,7 +53,7 @@ def import_file(
 def _write(file: EntriesFile, plan: Plan, report: ImportReport, publish: bool, user: Any, progress: Progress) -> None:
     if not report.new and not report.changed:
         return
-    with transaction.atomic():
+    with transaction.atomic(), versions.once():
         writer = _Writer(plan, publish, user, f"import {report.file}")
         done = 0
         for batch in batches(file.rows(), BATCH):

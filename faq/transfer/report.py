@@ -45,6 +45,7 @@ class ImportReport:
     duplicates: list[Duplicate] = field(default_factory=list)
     ignored_columns: list[str] = field(default_factory=list)
     new_categories: list[str] = field(default_factory=list)
+    unreadable: bool = False  # the one refusal is then of the whole file
     written: bool = False
 
     @property

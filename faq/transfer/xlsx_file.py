@@ -45,13 +45,18 @@ def write(rows: Iterable[list[str]], target: IO[bytes]) -> None:
     workbook = Workbook(write_only=True)
     sheet: Any = workbook.create_sheet("Entries")
     sheet.freeze_panes = "A2"
-    for number, row in enumerate(rows, 1):
-        if number > MOST_ROWS:
-            raise ValueError(f"A sheet holds {MOST_ROWS:,} rows: export as CSV or JSON, or fewer entries.")
-        cells = [WriteOnlyCell(sheet, _writable(text, row[0])) for text in row]
-        for cell in cells:
-            cell.data_type = "s"  # or openpyxl takes "#N/A" for an error
-        sheet.append(cells)
+    try:
+        for number, row in enumerate(rows, 1):
+            if number > MOST_ROWS:
+                raise ValueError(f"A sheet holds {MOST_ROWS:,} rows: export as CSV or JSON, or fewer entries.")
+            cells = [WriteOnlyCell(sheet, _writable(text, row[0])) for text in row]
+            for cell in cells:
+                cell.data_type = "s"  # or openpyxl takes "#N/A" for an error
+            sheet.append(cells)
+    except BaseException:
+        sheet.close()
+        sheet._writer.cleanup()  # its temporary file, which else stays until the process ends
+        raise
     workbook.save(target)
 
 

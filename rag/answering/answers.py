@@ -44,7 +44,7 @@ class Draft:
     confidence: float
     sources: list[Source] = field(default_factory=list)
     did_you_mean: list[Source] = field(default_factory=list)
-    revisions: dict[int, str] = field(default_factory=dict)  # entry id to the text hash it was answered from
+    revisions: dict[str, str] = field(default_factory=dict)  # external id to the text hash it was answered from
     versions: dict[str, Any] = field(default_factory=dict)
     miss: bool = False
 

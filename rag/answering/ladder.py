@@ -21,7 +21,7 @@ def exact(question: str) -> Draft | None:
     if entry is None:
         return None
     here = Source(entry.pk, entry.external_id, entry.question, 1.0)
-    return Draft("exact", entry.answer, 1.0, [here], revisions={entry.pk: entry.text_hash})
+    return Draft("exact", entry.answer, 1.0, [here], revisions={entry.external_id: entry.text_hash})
 
 
 def outcome_of(found: Found) -> Outcome:
@@ -98,5 +98,5 @@ def _from(found: Found, rung: str, text: str, versions: dict[str, object]) -> Dr
     )
 
 
-def _revisions(candidates: Sequence[Candidate]) -> dict[int, str]:
-    return {one.entry.pk: one.entry.text_hash for one in candidates}
+def _revisions(candidates: Sequence[Candidate]) -> dict[str, str]:
+    return {one.entry.external_id: one.entry.text_hash for one in candidates}

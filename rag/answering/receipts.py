@@ -20,7 +20,7 @@ def write(question: str, answer: Answer, draft: Draft, trace: Trace) -> None:
             "id": one.id,
             "external_id": one.external_id,
             "score": one.score,
-            "text_hash": draft.revisions.get(one.id, ""),
+            "text_hash": draft.revisions.get(one.external_id, ""),
         }
         for one in answer.sources
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -50,22 +50,25 @@ class Shown:
     byline: str
     text: list[Piece]
     note: str
-    sources: list[SourceOut] = field(default_factory=list)
-    choices_title: str = ""
-    choices: list[str] = field(default_factory=list)
+    sources: list[SourceOut]
+    choices_title: str
+    choices: list[str]
+    rest: list[Piece]
 
     @classmethod
     def of(cls, answer: Answer) -> Shown:
         unsure = answer.answered_by == "suggestions"
-        choices = answer.sources if unsure else answer.did_you_mean
+        choices = [source.question for source in (answer.sources if unsure else answer.did_you_mean)]
+        before, after = around_list(answer.answer, choices)
         return cls(
             id=str(answer.id),
             byline=BYLINES.get(answer.answered_by, ""),
-            text=linked(without_list(answer.answer, [source.question for source in choices])),
+            text=linked(before),
             note=note(answer.degraded),
             sources=[SourceOut.of(one) for one in answer.sources[: SOURCES_SHOWN.get(answer.answered_by, 1)]],
-            choices_title="Closest questions" if unsure else "Did you mean",
-            choices=[source.question for source in choices[:CHOICES_SHOWN]],
+            choices_title="" if unsure else "Did you mean",
+            choices=choices[:CHOICES_SHOWN],
+            rest=linked(after),
         )
 
 
@@ -75,11 +78,15 @@ def note(degraded: list[str]) -> str:
     return f"Answered without {' and '.join(missing)}, which cannot be reached right now." if missing else ""
 
 
-def without_list(text: str, questions: list[str]) -> str:
-    """The text without the lines that the page shows as buttons."""
+def around_list(text: str, questions: list[str]) -> tuple[str, str]:
+    """What stands before and after the questions that the page shows as buttons instead of a list."""
     offered = {f"• {question}" for question in questions}
-    kept = [line for line in text.split("\n") if line not in offered]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+    lines = text.split("\n")
+    listed = [number for number, line in enumerate(lines) if line in offered]
+    if not listed:
+        return text, ""
+    rest = [line for line in lines[listed[0] :] if line not in offered]
+    return "\n".join(lines[: listed[0]]).strip(), "\n".join(rest).strip()
 
 
 def linked(text: str) -> list[Piece]:

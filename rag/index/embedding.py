@@ -137,7 +137,7 @@ class _OnnxEngine:
         )
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
-        # One by one: a batch would start the tokenizer's own threads, which a fork does not survive.
+        # One by one: a batch would start a pool of the tokenizer's own threads, in every process.
         tokens = [self._tokenizer.encode(text[:MOST_CHARACTERS]).ids for text in texts]
         vectors = np.empty((len(texts), OnnxEmbedder.dimension), dtype=np.float32)
         for batch in _batches([len(ids) for ids in tokens]):
@@ -166,7 +166,6 @@ class _ReferenceEngine:
         torch.set_num_threads(threads)  # with more, a child forked after the first text hangs for ever
         self._lock = threading.Lock()  # its tokenizer refuses a second thread: "already borrowed"
         self._model: SentenceTransformer = SentenceTransformer(str(directory), device="cpu", local_files_only=True)
-        self._model.max_seq_length = MOST_TOKENS
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         with self._lock:

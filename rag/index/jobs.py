@@ -160,7 +160,7 @@ def _failed_lately() -> bool:
 
 
 def request_after_commit() -> None:
-    """Not before the commit, so that a long import holds no row that others wait for; if lost, the sweep finds the fact."""
+    """Not before, so that a long import holds no row that others wait for. If it is lost, the sweep finds the fact."""
     transaction.on_commit(_request_or_leave_it_to_the_sweep)
 
 

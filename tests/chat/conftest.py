@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -47,7 +48,9 @@ class FakePipeline:
         self.given = an_answer()
         self.pieces: list[str] | None = None
         self.fails: Exception | None = None
-        self.pause = 0.0
+        # Cleared by a test, it holds a stream back after its first piece.
+        self.gate = threading.Event()
+        self.gate.set()
         self.asked: list[dict[str, Any]] = []
         self.closed = 0
 
@@ -67,8 +70,8 @@ class FakePipeline:
         try:
             yield Meta(given.id, given.conversation, given.request_id)
             for piece in [given.answer] if self.pieces is None else self.pieces:
-                time.sleep(self.pause)
                 yield Delta(piece)
+                self.gate.wait(timeout=10)
             if self.fails:
                 raise self.fails
             yield given

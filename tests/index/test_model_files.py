@@ -205,13 +205,15 @@ def test_an_offline_hub_is_not_asked(hub: Hub, tmp_path: Path, told: Told, monke
     assert hub.requests == []
 
 
-def test_an_address_that_is_no_web_address_is_refused(
-    tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("address", ["file:///etc", "https://me:hunter2@hub.example", "http://[hunter2", "http://a b/"])
+def test_an_address_that_is_no_web_address_is_refused_and_no_password_told(
+    tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     no_package_index(monkeypatch)
-    monkeypatch.setenv("HF_ENDPOINT", "file:///etc")
-    with pytest.raises(model_files.ModelFileError, match="HF_ENDPOINT must be"):
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    with pytest.raises(model_files.ModelFileError, match=r"HF_ENDPOINT must be") as caught:
         model_files.fetch(tmp_path, report=told)
+    assert "hunter2" not in f"{caught.value} {told}"
 
 
 def test_a_place_that_cannot_be_written_is_named(hub: Hub, tmp_path: Path, told: Told) -> None:
@@ -242,8 +244,8 @@ def test_the_command_tells_a_log_one_line_per_step(hub: Hub, tmp_path: Path, set
     out = StringIO()
     call_command("fetch_model", stdout=out)
     assert out.getvalue().splitlines() == [
-        "model.onnx from the model hub",
-        "tokenizer.json from the model hub",
+        "model.onnx from hub",
+        "tokenizer.json from hub",
         f"The model is complete and verified, in {tmp_path / 'all-MiniLM-L6-v2'}",
     ]
 

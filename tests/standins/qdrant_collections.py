@@ -277,6 +277,7 @@ class Store:
     def _write_aliases(self, aliases: dict[str, str]) -> None:
         fresh = self._aliases_file.with_suffix(".new")
         fresh.write_text(json.dumps(aliases), "utf-8")
+        fresh.replace(self._aliases_file)
         self.aliases = aliases
 
     def close(self) -> None:

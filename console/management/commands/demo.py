@@ -17,7 +17,6 @@ from django.db import connection
 from console.environment import current
 from console.processes import run_until_interrupted
 from faq.models import Entry
-from faq.transfer import ImportReport, import_file
 from rag.index.jobs import index_is_behind
 
 GUIDE = Path(settings.BASE_DIR) / "faq" / "guide" / "guide.csv"
@@ -42,17 +41,12 @@ class Command(BaseCommand):
             sys.exit(run_until_interrupted(_processes()))
 
     def _load(self, faq: Path | None) -> None:
-        if faq is None and Entry.objects.exists():
-            return
-        report = import_file(faq or GUIDE, publish=True)
-        if not report.written:
-            self.stderr.write(self.style.ERROR(f"{faq} was not loaded; nothing was changed."))
-            for refused in report.refused[:20]:
-                self.stderr.write(f"  line {refused.line}: {refused.reason}")
-            raise CommandError("Mend these lines and start again.")
-        self.stdout.write(_loaded(faq or GUIDE, report))
+        """Ends with exit status 1, and nothing changed, when a row of the file is refused."""
         if faq is not None:
+            call_command("import_entries", faq, publish=True, stdout=self.stdout)
             self._retire_the_guide()
+        elif not Entry.objects.exists():
+            call_command("import_entries", GUIDE, publish=True, stdout=self.stdout)
 
     def _retire_the_guide(self) -> None:
         """A file of one's own replaces the sample: the guide's entries are archived, not deleted."""
@@ -88,10 +82,6 @@ def _processes() -> dict[str, list[str]]:
     if connection.vendor == "postgresql":
         os.environ.setdefault("DB_POOL_MAX", "8")
     return processes
-
-
-def _loaded(path: Path, report: ImportReport) -> str:
-    return f"{path.name}: {report.new} new, {report.changed} changed, {report.unchanged} unchanged entries."
 
 
 def _clickable(host: str) -> str:

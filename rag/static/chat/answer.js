@@ -50,11 +50,14 @@ Chat.Exchange = (() => {
     return missing.length ? `Answered without ${missing.join(" and ")}, which cannot be reached right now.` : "";
   }
 
-  /** The text without the lines that are shown as buttons. */
-  function withoutList(text, questions) {
+  /** What stands before and after the questions that are shown as buttons instead of a list. */
+  function aroundList(text, questions) {
     const offered = new Set(questions.map((question) => `• ${question}`));
-    const kept = text.split("\n").filter((line) => !offered.has(line));
-    return kept.join("\n").replace(/\n{3,}/g, "\n\n").trim();
+    const lines = text.split("\n");
+    const first = lines.findIndex((line) => offered.has(line));
+    if (first < 0) return [text, ""];
+    const rest = lines.slice(first).filter((line) => !offered.has(line));
+    return [lines.slice(0, first).join("\n").trim(), rest.join("\n").trim()];
   }
 
   function item(child) {
@@ -94,10 +97,13 @@ Chat.Exchange = (() => {
       const choices = (unsure ? answer.sources : (answer.did_you_mean ?? [])).map((source) => source.question);
       this.element.dataset.id = answer.id;
       this.put("byline", words.bylines[answer.answered_by] ?? "");
-      this.part("text").replaceChildren(...linked(withoutList(answer.answer, choices)));
+      const [before, after] = aroundList(answer.answer, choices);
+      this.part("text").replaceChildren(...linked(before));
+      this.part("rest").replaceChildren(...linked(after));
+      this.part("rest").hidden = !after;
       this.put("note", note(answer.degraded));
       this.sources(answer.sources.slice(0, words.sourcesShown[answer.answered_by] ?? 1));
-      this.choices(unsure ? "Closest questions" : "Did you mean", choices.slice(0, words.choicesShown));
+      this.choices(unsure ? "" : "Did you mean", choices.slice(0, words.choicesShown));
       this.part("tools").hidden = false;
     }
 
@@ -113,6 +119,7 @@ Chat.Exchange = (() => {
     choices(title, questions) {
       const box = this.part("choices");
       box.querySelector("h3").textContent = title;
+      box.querySelector("h3").hidden = !title;
       box.querySelector("ul").replaceChildren(...questions.map(choice));
       box.hidden = !questions.length;
     }

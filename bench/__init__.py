@@ -1,0 +1,3 @@
+"""Performance as ratios, taken side by side in one run."""
+
+from __future__ import annotations
