@@ -35,7 +35,7 @@ format: $(VENV)/.installed-dev ## Put the code into shape
 	@$(BIN)/ruff check --fix .
 
 .PHONY: quality
-quality: $(VENV)/.installed ## Ask a file of labelled questions: GOLDEN=questions.csv FAQ=entries.csv [OOS=others.csv]
+quality: $(VENV)/.installed ## Ask labelled questions: GOLDEN=questions.csv [OOS=others.csv] [BAR=bar.json]
 	@$(BIN)/python manage.py run_suite '$(GOLDEN)' $(if $(OOS),--out-of-scope '$(OOS)') $(if $(BAR),--bar '$(BAR)')
 
 .PHONY: bench

@@ -58,8 +58,8 @@ class UploadForm(forms.Form):
         if (file.size or 0) > uploads.LIMIT:
             self.too_large = True
             raise forms.ValidationError(
-                f"The file has {(file.size or 0) / (1 << 20):.1f} MiB, at most {uploads.LIMIT >> 20} are taken here:"
-                " split it, or have it loaded by `manage.py import_entries`, which has no such limit."
+                f"The file is larger than {uploads.LIMIT >> 20} MiB, the most that is taken here: split it, or have it"
+                " loaded by `manage.py import_entries`, which has no such limit."
             )
         return file
 

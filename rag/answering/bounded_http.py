@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -81,14 +82,13 @@ class _Network:
         self._plain = plain
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *options: Any, **named: Any) -> _Line:
+        import httpcore2
+
         call: Call = _running.call
         *first, last = _look_up(host, port, call.left())
-        for address in first:
-            try:  # a dead address must leave time for the next one
+        for address in first:  # a dead one must leave time for the next
+            with suppress(httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 return _Line(self._plain.connect_tcp(address, port, call.left() / 2, *options, **named))
-            except Exception as error:
-                if fault(error) is None:
-                    raise
         return _Line(self._plain.connect_tcp(last, port, call.left(), *options, **named))
 
 

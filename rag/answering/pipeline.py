@@ -98,8 +98,9 @@ def _descend(asked: _Asked) -> Pieces[Draft]:
         held = wording.sample(asked.version)
         found = _by_meaning(asked, held)
         if found is not None and found.candidates:
-            draft = yield from _from_meaning(asked, found)
+            draft = (yield from _from_meaning(asked, found)) or _from_words(asked, _by_words(asked, held, late=True))
         else:
+            asked.trace.left("verbatim", "nothing found by meaning")
             found = _by_words(asked, held)
             draft = _from_words(asked, found)
         if draft is None:
@@ -151,11 +152,11 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
     return None
 
 
-def _by_words(asked: _Asked, held: wording.Sample) -> Found | None:
-    asked.trace.left("verbatim", "nothing found by meaning")
+def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Found | None:
+    """`late`: meaning was searched and fell short; then only what its index does not hold yet can be missing."""
     try:
         with asked.trace.timed("text"):
-            return retrieval.rank_by_words(asked.question, held)
+            return retrieval.rank_by_words(asked.question, held, not_indexed_yet=late)
     except Error as error:
         asked.trace.left("text_search", _reason(error))
         asked.trace.fell_back("database", _reason(error))

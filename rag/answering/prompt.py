@@ -79,9 +79,7 @@ def build(question: str, passages: Sequence[Passage], history: Sequence[tuple[st
         {"question": _shorten(asked, TURN_CHARACTERS), "answer": _shorten(answered, TURN_CHARACTERS)}
         for asked, answered in history[-TURNS:]
     ]
-    parts = [
-        _tagged("passages", [{"n": p.number, "question": p.question, "answer": p.answer} for p in chosen])
-    ]
+    parts = [_tagged("passages", [{"n": p.number, "question": p.question, "answer": p.answer} for p in chosen])]
     if turns:
         parts.append(_tagged("conversation", turns))
     parts.append(_tagged("question", _shorten(question, QUESTION_CHARACTERS)))
@@ -124,9 +122,7 @@ def check(text: str, passages: Sequence[Passage]) -> Checked:
     """The answer made safe to show; GeneratorUnavailable where nothing sound is left of it."""
     _refuse_unfit(text, passages)
     cleaned = _clean(text, passages).strip()
-    cited = tuple(
-        dict.fromkeys(int(n) for part in _prose(cleaned) for n in re.findall(r"\[(\d{1,3})\](?!\()", part))
-    )
+    cited = tuple(dict.fromkeys(int(n) for part in _prose(cleaned) for n in re.findall(r"\[(\d{1,3})\](?!\()", part)))
     if not re.search(r"\w", re.sub(r"\[\d+\]", "", cleaned)):
         raise GeneratorUnavailable("bad_response", "the answer holds no text")
     if not cited:
@@ -172,9 +168,7 @@ def _refuse_unfit(text: str, passages: Sequence[Passage], *, whole: bool = True)
     if whole and not text.strip():
         raise GeneratorUnavailable("bad_response", "the answer is empty")
     if len(text) > ANSWER_CHARACTERS:
-        raise GeneratorUnavailable(
-            "bad_response", f"the answer is longer than {ANSWER_CHARACTERS} characters"
-        )
+        raise GeneratorUnavailable("bad_response", f"the answer is longer than {ANSWER_CHARACTERS} characters")
     if re.search(r"\bNO\\?[_ ]ANSWER\b", text) or re.fullmatch(r"\W*no[_ ]answer\W*", text, re.IGNORECASE):
         raise GeneratorUnavailable("blocked", "the model found no answer in the passages")
     if _gives_canary_away(text) or _repeats_rules(text, passages):
@@ -211,7 +205,7 @@ _TAG = re.compile(
 )
 _DEFINITION = re.compile(r"^ {0,3}\[[^\]\n]+\]:[ \t]*\S+(?:[ \t]+[\"'(].*)?[ \t]*$", re.MULTILINE)
 _LINK = re.compile(r"(!?)\[([^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
-_BARE = re.compile(r"<?\b(?:[a-z][a-z0-9+.-]*:[/\\]{2}|www\.)[^\s<>\"'`)\]]+>?", re.IGNORECASE)
+_BARE = re.compile(r"<?(?:[a-z][a-z0-9+.-]*:[/\\]{2}|\bwww\.)[^\s<>\"'`)\]]+>?", re.IGNORECASE)
 _CITATION = re.compile(r"[ \t]*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\](?!\()")
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 _SENTENCE = re.compile(r"[.!?:;…][\"')\]]*\s+|[\u3002\uff01\uff1f]|\n")
@@ -221,9 +215,7 @@ _OPEN = re.compile(r"\[[^\]]*\Z|\]\([^)]*\Z|<[a-z/!][^>]*\Z", re.IGNORECASE)
 def _clean(text: str, passages: Sequence[Passage]) -> str:
     known = "\n".join(f"{p.question}\n{p.answer}" for p in passages).casefold()
     before, text = "", _visible(text)
-    while (
-        text != before
-    ):  # what is taken out may have hidden another: an image inside a link, a tag inside a tag
+    while text != before:  # what is taken out may have hidden another: an image inside a link, a tag inside a tag
         before, text = text, _DEFINITION.sub("", _TAG.sub("", text))
         text = _LINK.sub(lambda link: _link(link, known), text)
     text = _BARE.sub(lambda url: url[0] if _occurs(url[0].strip("<>"), known) else "", text)
@@ -250,6 +242,8 @@ def _occurs(target: str, known: str) -> bool:
     if parts.scheme in ("http", "https") or (parts.netloc and not parts.scheme):
         pattern = rf"(?<![\w.-])(?:www\.)?{re.escape(host)}(?![\w-]|\.\w)"
         return bool(host) and re.search(pattern, known) is not None
+    if parts.scheme in ("mailto", "tel"):
+        return parts.path.casefold() in known
     return parts.scheme not in ("javascript", "vbscript", "data") and address.casefold() in known
 
 

@@ -12,6 +12,7 @@ from faq import text_search, wording
 from faq.models import Entry
 from rag.answering import confidence
 from rag.errors import EmbedderUnavailable
+from rag.index.coverage import without_current_points
 from rag.index.embedding import Vector, get_embedder
 from rag.index.vector_store import Match, get_vector_store
 
@@ -72,9 +73,11 @@ def rank_by_meaning(question: str, matches: Sequence[Match], held: wording.Sampl
     return _found(ranked, confidence.calibrated)
 
 
-def rank_by_words(question: str, held: wording.Sample) -> Found:
+def rank_by_words(question: str, held: wording.Sample, *, not_indexed_yet: bool = False) -> Found:
     """Raises django.db.Error when the database cannot be asked."""
     ids = text_search.candidates(question)
+    if not_indexed_yet:
+        ids = without_current_points(ids)
     ranked = [Candidate(entry, word_score(question, entry, held)) for entry in _published(dict.fromkeys(ids))]
     return _found(ranked, confidence.calibrated_by_words)
 

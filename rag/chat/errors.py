@@ -103,8 +103,7 @@ def _told(request: HttpRequest, refused: Refused) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """For `settings.CSRF_FAILURE_VIEW`. The reason names no secret, but helps only whoever reads the log."""
-    logger.info("CSRF check refused a request: %s", reason, extra={"request_id": request_id(request)})
+    """For `settings.CSRF_FAILURE_VIEW`. The reason is for the log, where Django has already written it."""
     if request.path.startswith("/api/"):
         return json_error(request, Refused(403, "csrf_failed", CSRF))
     message = "This page was open for too long, or your browser sends no cookies. Reload it and try again."

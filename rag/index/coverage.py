@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,12 @@ def behind(generation: Generation) -> QuerySet[Any]:
     """Published entries that are missing or outdated in this generation."""
     rows = _with_indexed_hash(generation)
     return rows.filter(Q(indexed_hash=None) | ~Q(indexed_hash=F("text_hash"))).order_by("pk")
+
+
+def without_current_points(entry_ids: Sequence[int]) -> list[int]:
+    """Those of these entries that a search by meaning cannot find yet, or finds by an older text."""
+    generation = generations.live()
+    return [pk for pk, in behind(generation).filter(pk__in=entry_ids).values_list("pk")] if generation else [*entry_ids]
 
 
 def surplus(generation: Generation) -> QuerySet[Embedding]:

@@ -81,6 +81,14 @@ class TestRungs:
         assert all(source.question in given.answer for source in given.sources[:4])
         assert Receipt.objects.get(pk=given.id).miss
 
+    def test_an_entry_that_is_not_indexed_yet_is_found_by_its_words(
+        self, house: dict[str, Entry], published: Published
+    ) -> None:
+        entry = published("Where can I park my bicycle?", "In the yard behind the house.")
+        given = answer("parking a bicycle, where can I")
+        assert (given.answered_by, given.degraded) == ("text_search", [])
+        assert given.answer == entry.answer
+
     def test_contact_is_offered_with_suggestions(self, house: dict[str, Entry], settings: Settings) -> None:
         settings.CONTACT = "help@example.org"
         assert "help@example.org" in answer("who won the football world cup in 1974").answer

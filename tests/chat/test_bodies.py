@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import random
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.core.handlers.wsgi import WSGIRequest
+from django.test import Client, RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.chat.errors import Refused
 from rag.chat.limits import BODY_BYTES
-from tests.chat.conftest import URL, FakePipeline
+from rag.chat.requests import read
+from rag.chat.schema import ChatRequest
+from tests.chat.fake_pipeline import URL, FakePipeline
 
 NASTY = Path(settings.BASE_DIR).parent / "shared" / "data" / "nasty"
 MARK = "quetzalcoatl"
@@ -152,6 +157,35 @@ def test_exactly_the_limit_is_still_read(fake: FakePipeline, asker: Client) -> N
     body = '{"question":"a"}'
     assert send(asker, body + " " * (BODY_BYTES - len(body))).status_code == 200
     assert send(asker, body + " " * (BODY_BYTES - len(body) + 1)).status_code == 413
+
+
+def in_chunks(body: bytes) -> WSGIRequest:
+    """As gunicorn hands over what came in chunks: no length, and an input that ends by itself."""
+    request = RequestFactory().post(URL, content_type="application/json")
+    request.META |= {"CONTENT_LENGTH": "", "CONTENT_TYPE": "application/json", "wsgi.input_terminated": True}
+    request.META["wsgi.input"] = io.BytesIO(body)
+    request.content_type = "application/json"
+    return request
+
+
+def test_a_body_in_chunks_is_read_up_to_the_limit() -> None:
+    assert read(in_chunks(b'{"question":"a"}'), ChatRequest).question == "a"
+    with pytest.raises(Refused) as refused:
+        read(in_chunks(b" " * (BODY_BYTES + 1)), ChatRequest)
+    assert refused.value.status == 413
+
+
+def test_a_body_that_breaks_off_is_refused_without_a_traceback() -> None:
+    request = in_chunks(b"")
+    request.META["wsgi.input"] = BrokenInput()
+    with pytest.raises(Refused) as refused:
+        read(request, ChatRequest)
+    assert (refused.value.status, refused.value.code) == (400, "incomplete_body")
+
+
+class BrokenInput:
+    def read(self, size: int) -> bytes:
+        raise OSError("connection reset")
 
 
 @pytest.mark.parametrize(

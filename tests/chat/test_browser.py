@@ -4,44 +4,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
-from faq.models import Category, Entry
 from rag.answering.pipeline import Source
 from rag.models import Receipt
-from tests.chat.conftest import FakePipeline, Visit, an_answer
+from tests.chat.fake_pipeline import FakePipeline, an_answer
+from tests.chat.visits import CHOICES, Visit, answer, failing, type_and_send
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-CHOICES = [Source(1, "a", "How do I pay?", 0.5), Source(2, "b", "How do I cancel?", 0.4)]
-LONG = "Acknowledgement_" * 12
-
-
-@pytest.fixture
-def entries(transactional_db: None) -> None:
-    for name, question in (("Billing", "How do I pay?"), ("Import", "How do I import a CSV file?")):
-        category = Category.objects.create(name=name)
-        text = {"question": question, "answer": f"{LONG}\nOpen it."}
-        Entry.objects.create(external_id=name.lower(), category=category, status="published", **text)
-
-
-@pytest.fixture
-def page(visit: Visit, entries: None, fake: FakePipeline) -> Iterator[Page]:
-    yield visit()
-
-
-def ask(page: Page, question: str) -> None:
-    page.get_by_label("Your question").fill(question)
-    page.keyboard.press("Enter")
-
-
-def answer(page: Page) -> Any:
-    return page.locator("#log article").last
 
 
 # Asking
@@ -50,7 +23,7 @@ def answer(page: Page) -> Any:
 def test_an_answer_comes_piece_by_piece_and_ends_as_the_whole(page: Page, fake: FakePipeline) -> None:
     fake.pieces = ["Open ", "the con…"]
     fake.gate.clear()
-    ask(page, "How do I import?")
+    type_and_send(page, "How do I import?")
     expect(page.locator("#pending [data-part=text]")).to_have_text("Open ")
     expect(page.locator("#status")).to_have_text("Looking…")
     fake.gate.set()
@@ -64,9 +37,9 @@ def test_an_answer_comes_piece_by_piece_and_ends_as_the_whole(page: Page, fake: 
 
 
 def test_a_follow_up_keeps_its_conversation(page: Page, fake: FakePipeline) -> None:
-    ask(page, "One?")
+    type_and_send(page, "One?")
     expect(answer(page)).to_contain_text("One?")
-    ask(page, "Two?")
+    type_and_send(page, "Two?")
     expect(answer(page)).to_contain_text("Two?")
     assert fake.asked[0]["conversation"] is None
     assert fake.asked[1]["conversation"] == fake.given.conversation
@@ -83,7 +56,7 @@ def test_where_streams_are_blocked_the_answer_comes_as_json(page: Page, fake: Fa
             route.continue_()
 
     page.route("**/api/chat/?*", cut)
-    ask(page, "How?")
+    type_and_send(page, "How?")
     expect(answer(page).locator("[data-part=text]")).to_have_text(fake.given.answer)
     assert [asked["channel"] for asked in fake.asked] == ["json"]
 
@@ -109,7 +82,7 @@ def test_another_question_that_was_meant_is_asked_with_one_click(
     page: Page, fake: FakePipeline, given: Any, title: str
 ) -> None:
     fake.given = given
-    ask(page, "money")
+    type_and_send(page, "money")
     expect(answer(page).get_by_role("heading", name=title)).to_be_visible()
     expect(answer(page).get_by_text("How do I pay?")).to_have_count(1)
     answer(page).get_by_role("button", name="How do I cancel?").click()
@@ -120,7 +93,7 @@ def test_another_question_that_was_meant_is_asked_with_one_click(
 def test_stop_ends_the_work_and_the_question_can_be_asked_again(page: Page, fake: FakePipeline) -> None:
     fake.pieces = ["word "] * 1000
     fake.gate.clear()
-    ask(page, "A long one?")
+    type_and_send(page, "A long one?")
     expect(page.locator("#pending [data-part=text]")).to_have_text("word ")
     page.get_by_role("button", name="Stop").click()
     fake.gate.set()
@@ -143,18 +116,13 @@ def eventually(true: Any) -> None:
 # What can go wrong
 
 
-def failing(visit: Visit) -> None:
-    """Chromium itself says in the console that a request failed; that much is expected here."""
-    visit.complaints[:] = [one for one in visit.complaints if "Failed to load resource" not in one]
-
-
 def test_too_many_questions_counts_down_to_the_next_try(
     visit: Visit, page: Page, fake: FakePipeline, settings: Any
 ) -> None:
     settings.RATE_LIMIT_CHAT, settings.RATE_LIMIT_ENFORCED = "1/minute", True
-    ask(page, "One?")
+    type_and_send(page, "One?")
     expect(answer(page)).to_contain_text("One?")
-    ask(page, "Two?")
+    type_and_send(page, "Two?")
     expect(answer(page)).to_contain_text("Too many questions. Try again in")
     expect(answer(page).locator("[data-retry]")).to_be_disabled()
     expect(answer(page).locator("[data-retry]")).to_contain_text("Try again in 5")
@@ -163,7 +131,7 @@ def test_too_many_questions_counts_down_to_the_next_try(
 
 def test_a_lost_network_is_told_and_the_question_is_not_lost(visit: Visit, page: Page, fake: FakePipeline) -> None:
     page.context.set_offline(True)
-    ask(page, "Are you there?")
+    type_and_send(page, "Are you there?")
     expect(answer(page)).to_contain_text("The connection failed.")
     page.context.set_offline(False)
     answer(page).get_by_role("button", name="Try again").click()
@@ -174,7 +142,7 @@ def test_a_lost_network_is_told_and_the_question_is_not_lost(visit: Visit, page:
 
 def test_a_failure_behind_can_be_tried_again(visit: Visit, page: Page, fake: FakePipeline) -> None:
     fake.fails = RuntimeError("4711")
-    ask(page, "Broken?")
+    type_and_send(page, "Broken?")
     expect(answer(page)).to_contain_text("Something went wrong on our side.")
     expect(page.locator("body")).not_to_contain_text("4711")
     failing(visit)
@@ -182,13 +150,13 @@ def test_a_failure_behind_can_be_tried_again(visit: Visit, page: Page, fake: Fak
 
 def test_a_cookie_that_was_deleted_is_fetched_again(visit: Visit, page: Page, fake: FakePipeline) -> None:
     page.context.clear_cookies()
-    ask(page, "Still me?")
+    type_and_send(page, "Still me?")
     expect(answer(page).locator("[data-part=text]")).to_have_text(fake.given.answer)
     failing(visit)
 
 
 def test_a_question_that_is_too_long_is_told_before_it_is_sent(page: Page, fake: FakePipeline) -> None:
-    ask(page, "\U0001f600" * 1003)
+    type_and_send(page, "\U0001f600" * 1003)
     expect(page.locator("#hint")).to_have_text("3 characters too many.")
     expect(page.locator("#log article")).to_have_count(0)
 
@@ -200,8 +168,13 @@ def test_markup_in_an_answer_is_text_and_only_web_addresses_are_links(page: Page
     hostile = "<img src=x onerror=alert(1)> **b** [x](javascript:alert(2)) https://example.org/a.\nsecond line"
     fake.given = an_answer(answer=hostile, sources=[Source(1, "x", "<b>bold</b>?", 1.0)])
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: dialogs.append(dialog.message) or dialog.dismiss())  # type: ignore[func-returns-value]
-    ask(page, "<script>alert(3)</script>")
+
+    def opened(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", opened)
+    type_and_send(page, "<script>alert(3)</script>")
     text = answer(page).locator("[data-part=text]")
     assert text.evaluate("element => element.textContent") == hostile
     expect(text.locator("*")).to_have_count(1)
@@ -214,7 +187,7 @@ def test_markup_in_an_answer_is_text_and_only_web_addresses_are_links(page: Page
 
 def test_a_degraded_answer_says_so_quietly(page: Page, fake: FakePipeline) -> None:
     fake.given = an_answer(degraded=["generate", "vector"])
-    ask(page, "How?")
+    type_and_send(page, "How?")
     expect(answer(page).locator(".note")).to_have_text(
         "Answered without the AI that words answers and search by meaning, which cannot be reached right now."
     )
@@ -226,7 +199,7 @@ def test_a_degraded_answer_says_so_quietly(page: Page, fake: FakePipeline) -> No
 def test_an_answer_can_be_rated_with_a_reason_and_the_rating_taken_back(page: Page, fake: FakePipeline) -> None:
     receipt = Receipt.objects.create(conversation=uuid.uuid4(), answered_by="exact", confidence=1)
     fake.given = an_answer(id=receipt.pk)
-    ask(page, "How?")
+    type_and_send(page, "How?")
     down = answer(page).get_by_role("button", name="Not helpful")
     down.click()
     expect(down).to_have_attribute("aria-pressed", "true")
@@ -242,7 +215,7 @@ def test_an_answer_can_be_rated_with_a_reason_and_the_rating_taken_back(page: Pa
 
 
 def test_an_answer_without_a_receipt_cannot_be_rated_and_says_so(visit: Visit, page: Page, fake: FakePipeline) -> None:
-    ask(page, "How?")
+    type_and_send(page, "How?")
     answer(page).get_by_role("button", name="Helpful", exact=True).click()
     expect(answer(page).locator(".told")).to_have_text("This answer can no longer be rated.")
     failing(visit)
@@ -250,149 +223,7 @@ def test_an_answer_without_a_receipt_cannot_be_rated_and_says_so(visit: Visit, p
 
 def test_the_id_of_an_answer_can_be_copied(page: Page, fake: FakePipeline) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    ask(page, "How?")
+    type_and_send(page, "How?")
     answer(page).get_by_role("button", name="Copy answer ID").click()
     expect(answer(page).locator(".told")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == str(fake.given.id)
-
-
-# Everybody
-
-
-def test_everything_can_be_done_with_the_keyboard_alone(page: Page, fake: FakePipeline) -> None:
-    fake.given = an_answer(did_you_mean=CHOICES)
-    expect(page.get_by_label("Your question")).to_be_focused()
-    for _ in ("theme", "name", "skip"):
-        page.keyboard.press("Shift+Tab")
-    expect(page.get_by_role("link", name="Skip to the question box")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.get_by_label("Your question")).to_be_focused()
-    page.keyboard.type("One")
-    page.keyboard.press("Shift+Enter")
-    page.keyboard.type("line more?")
-    page.keyboard.press("Enter")
-    expect(answer(page)).to_contain_text("Open the console")
-    assert fake.questions == ["One\nline more?"]
-    expect(page.get_by_label("Your question")).to_be_focused()
-    stops = []
-    for _ in range(6):
-        page.keyboard.press("Shift+Tab")
-        stops.append(page.evaluate("document.activeElement.textContent.trim()"))
-        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline == "solid", stops
-    assert stops == [
-        "Copy answer ID",
-        "Not helpful",
-        "Helpful",
-        "How do I cancel?",
-        "How do I pay?",
-        "How do I import a CSV file?",
-    ]
-    page.get_by_role("button", name="How do I pay?").press("Enter")
-    expect(page.locator("#log article")).to_have_count(2)
-    expect(page.get_by_label("Your question")).to_be_focused()
-
-
-def test_enter_that_ends_a_composition_does_not_send(page: Page, fake: FakePipeline) -> None:
-    question = page.get_by_label("Your question")
-    question.fill("か")
-    question.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
-    expect(page.locator("#log article")).to_have_count(0)
-    assert fake.asked == []
-
-
-def test_a_screen_reader_is_told_the_finished_answer_once(page: Page, fake: FakePipeline) -> None:
-    page.evaluate(
-        """() => {
-            window.added = [];
-            new MutationObserver((records) => records.forEach((record) =>
-                record.addedNodes.forEach((node) => window.added.push(node.textContent))
-            )).observe(document.querySelector("[role=log]"), { childList: true, subtree: true });
-        }"""
-    )
-    fake.pieces = ["Open "] * 5
-    ask(page, "How?")
-    expect(answer(page)).to_contain_text("Open the console")
-    added = page.evaluate("window.added")
-    assert len(added) == 1
-    assert "You asked: How?" in added[0]
-    assert fake.given.answer in added[0]
-
-
-def test_the_theme_is_the_systems_until_it_is_chosen_and_then_stays(visit: Visit, entries: None) -> None:
-    def background(page: Page) -> str:
-        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-
-    dark, light = (visit(color_scheme=scheme) for scheme in ("dark", "light"))
-    assert background(dark) != background(light)
-    button = light.get_by_role("button", name="Dark theme")
-    expect(button).to_have_attribute("aria-pressed", "false")
-    button.click()
-    assert background(light) == background(dark)
-    light.reload()
-    assert background(light) == background(dark)
-    expect(light.get_by_role("button", name="Dark theme")).to_have_attribute("aria-pressed", "true")
-
-
-@pytest.mark.parametrize(("width", "height"), [(320, 640), (320, 256)])
-def test_nothing_is_wider_than_a_narrow_phone_or_400_percent(
-    visit: Visit, entries: None, fake: FakePipeline, width: int, height: int
-) -> None:
-    page = visit(width=width, height=height)
-    assert overflow(page) == 0
-    fake.given = an_answer(answer=LONG, did_you_mean=[Source(1, "a", LONG, 0.1)], sources=[Source(1, "a", LONG, 0.1)])
-    ask(page, LONG)
-    expect(answer(page).locator(".tools")).to_be_visible()
-    assert overflow(page) == 0
-    page.goto("/entries/import/")
-    assert overflow(page) == 0
-
-
-def overflow(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
-
-
-def test_every_control_is_large_enough_to_hit(page: Page, fake: FakePipeline) -> None:
-    fake.given = an_answer(did_you_mean=CHOICES)
-    ask(page, "How?")
-    expect(answer(page).locator(".tools")).to_be_visible()
-    for control in page.locator("a:visible:not(.skip), button:visible, textarea:visible").all():
-        box = control.bounding_box()
-        assert box and box["width"] >= 24 and box["height"] >= 24, control.inner_text()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_to_mend(visit: Visit, entries: None, fake: FakePipeline, scheme: str) -> None:
-    page = visit(color_scheme=scheme)
-    check = Axe()
-    assert serious(check, page) == []
-    fake.given = an_answer(did_you_mean=CHOICES, degraded=["generate"], answer="See https://example.org/a")
-    ask(page, "How?")
-    expect(answer(page).locator(".tools")).to_be_visible()
-    assert serious(check, page) == []
-    page.context.set_offline(True)
-    ask(page, "Gone?")
-    expect(answer(page)).to_contain_text("The connection failed.")
-    assert serious(check, page) == []
-    page.context.set_offline(False)
-    for path in ("/entries/import/", "/nothing"):
-        page.goto(path)
-        assert serious(check, page) == []
-    failing(visit)
-
-
-def serious(check: Axe, page: Page) -> list[str]:
-    found = check.run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in {"serious", "critical"}]
-
-
-def test_without_a_script_the_first_question_is_answered(visit: Visit, entries: None, fake: FakePipeline) -> None:
-    fake.given = an_answer(did_you_mean=CHOICES)
-    page = visit(java_script_enabled=False)
-    page.get_by_label("Your question").fill("How do I import?")
-    page.get_by_role("button", name="Ask", exact=True).click()
-    expect(answer(page)).to_contain_text("Open the console")
-    expect(answer(page).locator(".tools")).to_be_hidden()
-    page.get_by_role("button", name="How do I pay?").click()
-    expect(page.get_by_role("heading", level=2)).to_have_text("You asked: How do I pay?")
-    assert fake.asked[1]["conversation"] == fake.given.conversation

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.answering.pipeline import Delta, Meta
-from rag.chat import events
 from rag.chat.events import EventStream, event
-from tests.chat.conftest import an_answer
+from tests.chat.fake_pipeline import an_answer
 
 LINE_ENDS = st.sampled_from("\n\r\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e:")
 TEXTS = st.text(st.one_of(LINE_ENDS, st.characters(codec="utf-8")), max_size=80)
@@ -46,7 +45,7 @@ def test_whatever_the_texts_hold_each_is_one_event(texts: list[str]) -> None:
 
 def test_data_of_several_lines_has_each_in_its_own_field(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should the JSON ever be indented, the events must still hold."""
-    monkeypatch.setattr(events.json, "dumps", lambda data: "{\r\n}\r\n\nevent: done")
+    monkeypatch.setattr("rag.chat.events.json.dumps", lambda data: "{\r\n}\r\n\nevent: done")
     assert parsed(event("meta", {})) == [{"event": "meta", "data": "{\n}\n\nevent: done"}]
 
 

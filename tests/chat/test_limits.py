@@ -11,7 +11,8 @@ from django.test import Client, RequestFactory
 
 from rag.chat import limits
 from rag.chat.addresses import asker as asker_of
-from tests.chat.conftest import URL, FakePipeline
+from tests.chat.fake_pipeline import URL, FakePipeline
+from tests.servers import Redis
 
 QUESTION = {"question": "How do I import?"}
 
@@ -98,8 +99,8 @@ def test_redis_that_hangs_is_asked_once_and_then_left_alone(
     assert tries == 1
 
 
-def test_processes_count_together_in_redis(redis_url: str) -> None:
-    one, other = limits.Counter(redis_url), limits.Counter(redis_url)
+def test_processes_count_together_in_redis(redis: Redis) -> None:
+    one, other = limits.Counter(redis.url), limits.Counter(redis.url)
     rule = limits._rule("2/minute")
     assert one.wait(rule, "chat", "a") is None
     assert other.wait(rule, "chat", "a") is None

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from rag.answering.pipeline import Source
 from rag.models import Receipt
-from tests.chat.conftest import URL, FakePipeline, an_answer
+from tests.chat.fake_pipeline import URL, FakePipeline, an_answer
 
 FEEDBACK = "/api/chat/{id}/feedback/"
 

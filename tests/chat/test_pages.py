@@ -13,8 +13,7 @@ from django.test import Client
 
 from faq.models import Category, Entry
 from rag.answering.pipeline import Source
-from rag.chat import pages
-from tests.chat.conftest import FakePipeline, an_answer
+from tests.chat.fake_pipeline import FakePipeline, an_answer
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -80,10 +79,7 @@ def test_the_page_offers_a_question_of_each_category(reader: Client, entry: Entr
 def test_the_page_opens_while_the_database_does_not_answer(
     reader: Client, monkeypatch: pytest.MonkeyPatch, db: None
 ) -> None:
-    def broken(*_: object) -> Any:
-        raise OperationalError
-
-    monkeypatch.setattr(pages.Entry.objects, "published", lambda: _Broken())
+    monkeypatch.setattr(Entry.objects, "published", lambda: _Broken())
     response = reader.get("/")
     assert response.status_code == 200
     assert "What would you like to know?" in response.content.decode()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rag.answering.pipeline import Source
 from rag.chat.presentation import Shown, around_list, contact_link, linked, note
-from tests.chat.conftest import an_answer
+from tests.chat.fake_pipeline import an_answer
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class Product(Asker):
             "MODEL_DIR": str(settings.MODEL_DIR),
             "DATA_DIR": str(folder / "data"),
             "PORT": str(self.port),
+            "RATE_LIMIT_CHAT": "100000/second",
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(501, f"{', '.join(sorted(unknown))}: not known to this stand-in")
         call, name = route(self.command, url.path)
         body = json.loads(raw, parse_constant=no_constant) if raw else {}
-        if True:
+        with self.standin.store.lock:
             return {"result": call(self.standin.store, body, name), "status": "ok"}
 
     def _send(self, code: int, body: bytes) -> None:

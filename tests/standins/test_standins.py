@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,8 @@ def standin(tmp_path: Path) -> Iterator[QdrantStandIn]:
 
 @pytest.fixture
 def client(standin: QdrantStandIn) -> Iterator[QdrantClient]:
-    made = connect(standin.url)
-    yield made
-    made.close()
+    with closing(connect(standin.url)) as made:
+        yield made
 
 
 def connect(url: str) -> QdrantClient:
@@ -181,43 +182,36 @@ def test_threads_may_write_at_once(client: QdrantClient) -> None:
         for n in range(25):
             client.upsert("faq", [models.PointStruct(id=100 * part + n, vector=VECTORS[n].tolist())], wait=True)
 
-    threads = [threading.Thread(target=write, args=[part]) for part in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
     assert client.count("faq").count == 100
 
 
-def run(module: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+@contextmanager
+def run(module: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The stand-in as a program of its own, and its address."""
     command = [sys.executable, "-m", f"tests.standins.{module}", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
-    process, url = run("qdrant", "--storage", str(tmp_path))
-    client = connect(url)
-    create(client)
-    client.update_collection_aliases([alias("live", "faq")])
     acknowledged = 0
-    killer = threading.Timer(0.3, process.kill)
-    killer.start()
-    with process, pytest.raises(ResponseHandlingException):
-        while True:
-            point = models.PointStruct(id=acknowledged, vector=VECTORS[acknowledged % 60].tolist())
-            client.upsert("live", [point], wait=True)
-            acknowledged += 1
-    killer.join()
-    client.close()
-    process, url = run("qdrant", "--storage", str(tmp_path))
-    client = connect(url)
-    with process:
+    with run("qdrant", "--storage", str(tmp_path)) as (process, url), closing(connect(url)) as client:
+        create(client)
+        client.update_collection_aliases([alias("live", "faq")])
+        threading.Timer(0.3, process.kill).start()
+        with pytest.raises(ResponseHandlingException):
+            while True:
+                point = models.PointStruct(id=acknowledged, vector=VECTORS[acknowledged % 60].tolist())
+                client.upsert("live", [point], wait=True)
+                acknowledged += 1
+    with run("qdrant", "--storage", str(tmp_path)) as (_, url), closing(connect(url)) as client:
         assert client.count("live").count >= acknowledged > 0
-        client.close()
-        process.terminate()
-    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("fault", ["hang", "500", "refuse", "garbage"])
@@ -289,9 +283,8 @@ def test_gemini_refuses_a_time_limit_below_ten_seconds_as_the_real_one_does() ->
         client.models.generate_content(model="gemini-x", contents=PROMPT)
 
 
-def test_gemini_runs_as_a_program() -> None:
-    process, url = run("gemini", "--behave", "401")
-    with process:
+def test_gemini_runs_as_a_program_and_ends_when_told() -> None:
+    with run("gemini", "--behave", "401") as (process, url):
         asked = httpx.post(f"{url}/v1/models/m:generateContent", json={}, headers={"x-goog-api-key": API_KEY})
         process.terminate()
-    assert (asked.status_code, process.returncode) == (401, 0)
+        assert (asked.status_code, process.wait(10)) == (401, 0)

@@ -12,11 +12,12 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import connection
+from django.db import connection, transaction
 
 from console.environment import current
 from console.processes import run_until_interrupted
 from faq.models import Entry
+from faq.transfer.writing import set_status
 from rag.index.jobs import index_is_behind
 
 GUIDE = Path(settings.BASE_DIR) / "faq" / "guide" / "guide.csv"
@@ -51,7 +52,10 @@ class Command(BaseCommand):
     def _retire_the_guide(self) -> None:
         """A file of one's own replaces the sample: the guide's entries are archived, not deleted."""
         guide = Entry.objects.published().filter(external_id__startswith=GUIDE_PREFIX)
-        if count := guide.update(status=Entry.Status.ARCHIVED):
+        with transaction.atomic():
+            ids = list(guide.values_list("pk", flat=True))
+            count = set_status(ids, Entry.Status.ARCHIVED, user=None, reason="replaced by a file of one's own")
+        if count:
             self.stdout.write(f"The user guide's {count} entries were archived: answers now come from your file.")
 
     def _index(self) -> None:
