@@ -27,6 +27,10 @@ class PlainLines(forms.CharField):
 
 
 class Items(LinesFormField):
+    def __init__(self, **options: Any) -> None:
+        # Django would send the old value along in a hidden field, as the model's default is a function.
+        super().__init__(**options | {"show_hidden_initial": False})
+
     def has_changed(self, initial: Any, data: Any) -> bool:
         return lines(initial) != lines(data)
 

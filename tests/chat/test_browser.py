@@ -26,9 +26,11 @@ def test_an_answer_comes_piece_by_piece_and_ends_as_the_whole(page: Page, fake: 
     type_and_send(page, "How do I import?")
     expect(page.locator("#pending [data-part=text]")).to_have_text("Open ")
     expect(page.locator("#status")).to_have_text("Looking…")
+    expect(page.locator("#pending").get_by_text("Looking…")).to_be_visible()
     fake.gate.set()
     expect(answer(page).locator("[data-part=text]")).to_have_text(fake.given.answer)
     expect(page.locator("#status")).to_have_text("")
+    expect(page.get_by_text("Looking…").filter(visible=True)).to_have_count(0)
     expect(answer(page).get_by_role("heading", level=2)).to_have_text("You asked: How do I import?")
     expect(answer(page).get_by_role("link", name="How do I import a CSV file?")).to_have_attribute(
         "href", "/entries/import-csv/"

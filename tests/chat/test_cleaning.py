@@ -27,6 +27,7 @@ TROUBLE = "aK e\u0301\u00e9\u200b\u200c\u200d\u202e\u202c\u2066\u00ad\ufeff\u00a
         ("bell\x07", "bell"),
         ("hidden\U000e0068\U000e0069", "hidden"),
         ("cafe\u0301", "caf\u00e9"),
+        ("cafe\u200b\u0301", "caf\u00e9"),
         ("x\u00b2 \ufb01", "x\u00b2 \ufb01"),
         (FAMILY, FAMILY),
         (PERSIAN, PERSIAN),

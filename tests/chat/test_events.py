@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -51,6 +52,25 @@ def test_data_of_several_lines_has_each_in_its_own_field(monkeypatch: pytest.Mon
 
 def told(step: object) -> tuple[str, dict[str, Any]]:
     return type(step).__name__.lower(), {}
+
+
+def test_closing_the_stream_closes_the_work_behind_it_at_once() -> None:
+    closed = []
+
+    def work() -> Iterator[Delta]:
+        try:
+            yield Delta("a")
+            yield Delta("b")
+        finally:
+            closed.append(True)
+
+    steps = work()  # held on to: closed, and not merely collected
+    stream = EventStream(steps, told, lambda error: {}, lambda: closed.append(False))
+    next(stream)
+    stream.close()
+    stream.close()
+    assert closed == [True, False]
+    assert list(stream) == []
 
 
 @pytest.mark.django_db(transaction=True)

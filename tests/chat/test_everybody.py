@@ -51,6 +51,7 @@ def test_enter_that_ends_a_composition_does_not_send(page: Page, fake: FakePipel
     question = page.get_by_label("Your question")
     question.fill("か")
     question.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+    expect(question).to_have_value("か")
     expect(page.locator("#log article")).to_have_count(0)
     assert fake.asked == []
 

@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
@@ -137,6 +138,7 @@ def test_saving_an_imported_entry_untouched_leaves_its_text_as_it_was(as_editor:
     sent |= {name: str(sent[name]).replace("\n", "\r\n") for name in ("answer", "variants")}
     assert as_editor.post(reverse("admin:faq_entry_change", args=[entry.pk]), sent).status_code == 302
     assert Entry.objects.get(pk=entry.pk).text_hash == entry.text_hash
+    assert LogEntry.objects.get().get_change_message() == "No fields changed."
 
 
 def test_an_earlier_version_is_restored(as_editor: Client, editor: User, published: Published) -> None:

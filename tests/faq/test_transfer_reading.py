@@ -14,6 +14,7 @@ from hypothesis.extra.django import TestCase
 
 from faq.models import Entry
 from faq.transfer import ImportReport, import_file
+from faq.transfer.plain_text import BLOCK
 from faq.transfer.reading import SUFFIXES
 
 pytestmark = pytest.mark.django_db
@@ -107,6 +108,11 @@ def test_a_byte_order_mark_does_not_shift_the_position_that_is_named(imported: I
 def test_a_bad_byte_far_into_the_file_is_named_by_its_place(imported: Imported) -> None:
     text = HEADER + "".join(f"A,Question {n}?,An answer\n" for n in range(9_000))
     assert f"Byte {len(text) + 2:,} (0xFF, line 9,002)" in reasons(imported(text.encode() + b"A,\xff?,x\n"))
+
+
+def test_a_character_cut_off_at_the_end_of_a_block_is_named_by_its_own_place(imported: Imported) -> None:
+    text = (HEADER + "A,Why?,").ljust(BLOCK - 1, "x").encode()
+    assert f"Byte {BLOCK - 1:,} (0xE2, line 2)" in reasons(imported(text + b"\xe2xx\n"))
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])

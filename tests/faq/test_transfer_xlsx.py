@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
+from openpyxl.worksheet.worksheet import Worksheet
 
-from faq.models import Entry
-from faq.transfer import ImportReport, import_file, xlsx_file
+from faq.models import Category, Entry
+from faq.transfer import ImportReport, export_file, import_file, xlsx_file
 
 pytestmark = pytest.mark.django_db
 SHEET = "xl/worksheets/sheet1.xml"
@@ -68,6 +69,18 @@ def rewritten(file: Path, part: str, change: Callable[[bytes], bytes]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
+
+
+def test_an_exported_cell_is_text_whatever_it_looks_like(tmp_path: Path) -> None:
+    category = Category.objects.create(name="A")
+    text = {"question": "#N/A", "answer": "TRUE", "tags": ["=1", "2"]}
+    Entry.objects.create(category=category, external_id="1", **text)
+    export_file(tmp_path / "entries.xlsx")
+    sheet = load_workbook(tmp_path / "entries.xlsx").active
+    assert isinstance(sheet, Worksheet)
+    cells = {cell.value: cell.data_type for cell in sheet[2] if cell.value is not None}
+    assert set(cells.values()) == {"s"}
+    assert {"1", "#N/A", "TRUE", "'=1 | 2"} <= set(cells)
 
 
 @pytest.fixture

@@ -33,13 +33,19 @@ class Command(BaseCommand):
 
     def handle(self, *, faq: Path | None, prepare_only: bool, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
-        call_command("fetch_model")
+        self._fetch_model()
         self._load(faq)
         self._index()
         self._welcome()
         connection.close()
         if not prepare_only:
             sys.exit(run_until_interrupted(_processes()))
+
+    def _fetch_model(self) -> None:
+        try:
+            call_command("fetch_model", stdout=self.stdout)
+        except CommandError as error:
+            self.stderr.write(self.style.WARNING(f"No model yet, so answers come by text search. {error}"))
 
     def _load(self, faq: Path | None) -> None:
         """Ends with exit status 1, and nothing changed, when a row of the file is refused."""

@@ -76,6 +76,7 @@ Chat.Exchange = (() => {
     constructor(question) {
       this.element = document.getElementById("exchange").content.firstElementChild.cloneNode(true);
       this.put("question", question);
+      this.part("looking").hidden = false;
     }
 
     part(name) {
@@ -96,6 +97,7 @@ Chat.Exchange = (() => {
       const unsure = answer.answered_by === "suggestions";
       const choices = (unsure ? answer.sources : (answer.did_you_mean ?? [])).map((source) => source.question);
       this.element.dataset.id = answer.id;
+      this.part("looking").hidden = true;
       this.put("byline", words.bylines[answer.answered_by] ?? "");
       const [before, after] = aroundList(answer.answer, choices);
       this.part("text").replaceChildren(...linked(before));
@@ -130,6 +132,7 @@ Chat.Exchange = (() => {
       const button = box.querySelector("[data-retry]");
       box.querySelector("p").textContent = problem.message;
       box.hidden = false;
+      this.part("looking").hidden = true;
       let left = problem.code === "rate_limited" ? problem.retryAfter : 0;
       const tick = () => {
         button.disabled = left > 0;
