@@ -92,8 +92,9 @@ class Plan:
         return {number: (kind, external_id) for number, kind, external_id in rows}
 
     def _same(self, line: int, column: str, value: str | bytes) -> Duplicate | None:
-        sql = f"SELECT line FROM row WHERE {column} = ? AND kind <> ? ORDER BY number LIMIT 1"  # noqa: S608
-        first = self._database.execute(sql, [value, DUPLICATE]).fetchone()
+        # "duplicate" spelled out, or SQLite could not know that the partial index serves.
+        sql = f"SELECT line FROM row WHERE {column} = ? AND kind <> 'duplicate' ORDER BY number LIMIT 1"  # noqa: S608
+        first = self._database.execute(sql, [value]).fetchone()
         if first is None:
             return None
         return Duplicate(line, "question" if column == "key" else column, first_line=first[0])

@@ -8,13 +8,12 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from django.conf import settings
 from django.db import connections
 from django.http import StreamingHttpResponse
 
 from rag.answering.pipeline import Answer, Delta, Meta
 
-# A stream keeps a thread for as long as it lasts. Half of a worker's threads stay free for everything else.
+# A stream keeps a thread for as long as it lasts; half of a worker's eight stay free for everything else.
 STREAMS_PER_PROCESS = 4
 
 Step = Meta | Delta | Answer
@@ -34,7 +33,7 @@ class Slots:
         self._free.release()
 
 
-slots = Slots(getattr(settings, "CHAT_STREAMS", STREAMS_PER_PROCESS))
+slots = Slots(STREAMS_PER_PROCESS)
 
 
 def event(name: str, data: dict[str, Any]) -> bytes:

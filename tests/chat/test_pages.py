@@ -259,8 +259,7 @@ def test_the_contact_is_a_link_where_it_can_be_one(reader: Client, db: None, set
     assert "mailto:help@example.org" in [link["href"] for link in Page(reader.get("/").content.decode()).all("a")]
 
 
-def test_large_forms_are_refused_before_they_are_read(fake: FakePipeline, settings: Any) -> None:
-    settings.MIDDLEWARE = ["rag.chat.limits.BodySize", *settings.MIDDLEWARE]
+def test_large_forms_are_refused_before_they_are_read(fake: FakePipeline) -> None:
     client = Client(enforce_csrf_checks=True)
     page = client.post("/", {"question": "x" * 20_000})
     assert (page.status_code, page["Content-Type"]) == (413, "text/html; charset=utf-8")

@@ -58,8 +58,7 @@ def test_the_end_of_one_is_the_end_of_all_and_its_status_is_told() -> None:
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_stops_them_all_and_is_no_failure(by: signal.Signals) -> None:
     with running({name: python("import time; time.sleep(600)") for name in ("web", "worker")}) as together:
-        _read(together, "web started")
-        _read(together, "worker started")
+        _read(together, "started", "started")
         family = _family(together)
         together.send_signal(by)
         assert together.wait(PATIENCE) == 0
@@ -86,10 +85,11 @@ time.sleep(600)
     assert done.exists()
 
 
-def _read(together: subprocess.Popen[str], wanted: str) -> None:
-    """Its output, up to the line in which this is."""
+def _read(together: subprocess.Popen[str], *wanted: str) -> None:
+    """Its output, up to the line that has the last of these, each in a line of its own."""
     assert together.stdout is not None
-    assert any(wanted in line for line in together.stdout)
+    for words in wanted:
+        assert any(words in line for line in together.stdout)
 
 
 def test_an_interrupt_at_any_moment_of_the_start_stops_them_all() -> None:
