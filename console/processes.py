@@ -1,44 +1,62 @@
-"""Several processes as one: their lines together, one Ctrl-C for all, and the end of one is the end of all."""
+"""Several processes as one: one Ctrl-C for all, and the end of one is the end of all."""
 
 from __future__ import annotations
 
-import os
-import shlex
-import threading
+import ctypes
+import logging
+import math
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
-from typing import Any
+
+logger = logging.getLogger(__name__)
 
 BASE_DIR = Path(__file__).resolve().parents[1]
-# Seconds that the others have to end what they are at, once one has stopped: more than gunicorn's graceful timeout.
-GRACE = 35
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, and the terminal that is closed
+GRACE = 35.0  # seconds to end what they are at: more than gunicorn's graceful timeout
+PAUSE = 0.2
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def run_until_interrupted(processes: dict[str, list[str]]) -> int:
-    """Start them and wait. Returns 0 after Ctrl-C or SIGTERM, else the exit status of the one that ended first."""
-    from honcho import manager
+    """Start them and wait. Returns 0 after Ctrl-C or SIGTERM, else the exit status of the one that ended first.
 
-    manager.KILL_WAIT = GRACE
-    together = manager.Manager()
-    for name, command in processes.items():
-        # exec: the signal reaches the program itself and not a shell around it.
-        together.add_process(name, f"exec {shlex.join(command)}", cwd=str(BASE_DIR), env=dict(os.environ))
-    _heed_an_early_interrupt(together)
-    together.loop()
-    interrupted = together.returncode is None or together.returncode < 0 or together.returncode in {130, 143}
-    return 0 if interrupted else together.returncode
+    A second Ctrl-C does not wait until they have ended what they are at.
+    """
+    # Blocked, so that one which comes while they are being started waits until all of them are.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    running = {name: _start(command) for name, command in processes.items()}
+    status, patience = 0, math.inf
+    while running:
+        interrupted = signal.sigtimedwait(ENDS, PAUSE) is not None
+        ended = {name: code for name, process in running.items() if (code := process.poll()) is not None}
+        for name, code in ended.items():
+            logger.info("%s has ended, with status %d", name, code)
+            del running[name]
+        if patience == math.inf and (interrupted or ended):
+            status = 0 if interrupted else next(iter(ended.values()))
+            patience = time.monotonic() + GRACE
+            _send(signal.SIGTERM, running)
+        elif interrupted or time.monotonic() > patience:
+            _send(signal.SIGKILL, running)
+    return status if status >= 0 else 128 - status
 
 
-def _heed_an_early_interrupt(together: Any) -> None:
-    """While its processes are being started, honcho has no numbers yet by which to end them, and would fail."""
-    terminate = together.terminate
-    main = os.getpid()
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    """In a session of its own, as the terminal's Ctrl-C would end it before it is asked to end well."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
-    def terminate_once_started() -> None:
-        if os.getpid() != main:  # Ctrl-C reaches honcho's own children as well, before they can ignore it
-            return
-        if all("pid" in process for process in together._processes.values()):
-            terminate()
-        else:
-            threading.Timer(0.05, terminate_once_started).start()
+    def before_it_runs() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
+        if libc:  # should we be killed outright, none of them stays behind
+            libc.prctl(DIE_WITH_PARENT, int(signal.SIGTERM))
 
-    together.terminate = terminate_once_started
+    return subprocess.Popen(command, cwd=BASE_DIR, start_new_session=True, preexec_fn=before_it_runs)  # noqa: S603
+
+
+def _send(number: signal.Signals, running: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, process in running.items():
+        logger.info("%s to %s", number.name, name)
+        process.send_signal(number)

@@ -58,7 +58,9 @@ def _lines(text: TextIO) -> Iterator[str]:
     while line := text.readline(LONGEST_LINE):
         number += 1
         if len(line) == LONGEST_LINE:
-            raise UnreadableFile(f"Line {number:,} is longer than {LONGEST_LINE:,} characters.", number)
+            raise UnreadableFile(
+                f"Line {number:,} is longer than {LONGEST_LINE:,} characters: shorten its cells.", number
+            )
         yield line
 
 

@@ -27,7 +27,7 @@ def import_file(
     dry_run: bool = False,
     user: Any = None,
     name: str = "",
-    progress: Progress = lambda phase, rows, fraction: None,
+    progress: Progress | None = None,
 ) -> ImportReport:
     """Bring the entries of the file into the database. Never raises for what the file holds: see `report.refused`.
 
@@ -35,6 +35,7 @@ def import_file(
     the file is called for people, where that is not the path's name.
     """
     report = ImportReport(file=name or path.name)
+    progress = progress or _silent
     try:
         file = EntriesFile(path, report.file)
         with new_plan() as plan:
@@ -48,6 +49,9 @@ def import_file(
     except IntegrityError:
         report.refuse(None, "Somebody changed the same entries meanwhile; nothing was written. Import the file again.")
     return report
+
+
+def _silent(phase: str, rows: int, fraction: float) -> None: ...
 
 
 def _write(file: EntriesFile, plan: Plan, report: ImportReport, publish: bool, user: Any, progress: Progress) -> None:

@@ -13,6 +13,8 @@ from rag.answering.prompt import Passage
 from rag.answering.retrieval import Candidate, Found
 
 OFFERED = 5
+# Too unsure for an answer, yet as likely right as wrong (.54 of such on the labelled questions): shown as a guess.
+WORTH_SHOWING = 0.3
 
 
 def exact(question: str) -> Draft | None:
@@ -61,9 +63,10 @@ def suggestions(question: str, found: Found | None, held: wording.Sample) -> Dra
             for one, score in held.closest(question, OFFERED)
         ]
         revisions = {}
+    guess = found.usable[0] if found and found.usable and found.confidence >= WORTH_SHOWING else None
     return Draft(
         "suggestions",
-        _offer(sources[:OFFERED]),
+        _offer(sources[:OFFERED], guess),
         found.confidence if found else 0.0,
         sources,
         revisions=revisions,
@@ -71,12 +74,17 @@ def suggestions(question: str, found: Found | None, held: wording.Sample) -> Dra
     )
 
 
-def _offer(sources: Sequence[Source]) -> str:
+def _offer(sources: Sequence[Source], guess: Candidate | None) -> str:
     parts = []
+    if guess:
+        parts += [f"This comes closest: {guess.entry.question}", guess.entry.answer]
+        sources = [one for one in sources if one.id != guess.entry.pk]
     if sources:
-        parts.append("These questions come closest to yours:")
+        parts.append("You may also have meant:" if guess else "These questions come closest to yours:")
         parts.append("\n".join(f"• {one.question}" for one in sources))
         parts.append("Pick one of them, or ask again in other words.")
+    elif guess:
+        parts.append("If that is not it, ask again in other words.")
     else:
         parts.append("The answers are being brought up to date just now. Please ask again in a few minutes.")
     if settings.CONTACT:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pytest_django import Settings
 
-from rag.answering import bounded_http, generation, prompt
+from rag.answering import generation, prompt
 from rag.answering.generation import GeminiGenerator, Generated, get_generator
 from rag.answering.prompt import Passage
 from rag.errors import GeneratorUnavailable, Reason
@@ -84,7 +82,7 @@ class TestAnAnswer:
                 stream.result  # noqa: B018
 
 
-# Behaviour, reason, and how often Gemini is asked. "" where it is only bad in the other way of asking.
+# Its reason asked at once, asked in pieces (None: answered all the same), and how often Gemini is asked.
 FAULTS: dict[str, tuple[Reason | None, Reason | None, int]] = {
     "401": ("auth", "auth", 1),
     "403": ("auth", "auth", 1),
@@ -169,46 +167,15 @@ class TestAFault:
 
     def test_in_mid_stream_comes_after_the_pieces(self, generator: GeminiGenerator, gemini: GeminiStandIn) -> None:
         gemini.behave("midway_error")
-        seen: list[str] = []
+        seen = ""
         with pytest.raises(GeneratorUnavailable), generator.stream(PROMPT, seconds=ENOUGH) as stream:
             for piece in stream:
-                seen.append(piece)
-        assert "".join(seen) == "By card or"
+                seen += piece
+        assert seen == "By card or"
 
     def test_of_no_time_left_asks_nobody(self, generator: GeminiGenerator, gemini: GeminiStandIn) -> None:
         assert refusal(at_once, generator, 0).reason == "timeout"
         assert gemini.requests == []
-
-    def test_of_a_reply_without_end_is_cut_by_its_size(
-        self, generator: GeminiGenerator, gemini: GeminiStandIn, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(bounded_http, "LONGEST_REPLY", 5_000)
-        gemini.text = "word " * 2_000
-        assert refusal(at_once, generator).reason == "bad_response"
-        assert refusal(in_pieces, generator).reason == "bad_response"
-
-    def test_of_a_name_that_is_not_found_in_time_is_a_timeout(
-        self, generator: GeminiGenerator, gemini: GeminiStandIn, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        answered = threading.Event()
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(ENOUGH) and [])
-        assert refusal(at_once, generator, 2.0).reason == "timeout"
-        answered.set()
-
-    def test_of_a_name_that_does_not_exist_is_refused(
-        self, generator: GeminiGenerator, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def unknown(*_: object, **__: object) -> None:
-            raise socket.gaierror(-2, "Name or service not known")
-
-        monkeypatch.setattr(socket, "getaddrinfo", unknown)
-        assert refusal(at_once, generator).reason == "refused"
-
-    def test_of_a_dead_address_leaves_time_for_the_next(
-        self, generator: GeminiGenerator, gemini: GeminiStandIn, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(bounded_http, "_look_up", lambda *_: ["::1", "127.0.0.1"])
-        assert at_once(generator) == ANSWER
 
 
 class TestARest:
@@ -303,8 +270,7 @@ class TestTheOneInUse:
         assert get_generator() is None
 
     def test_is_not_loaded_before_it_is_asked(self) -> None:
-        code = (
-            "import sys, rag.answering.generation; print([m for m in sys.modules if m.startswith(('google', 'http'))])"
-        )
-        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        assert not {"google.genai", "httpx2", "httpcore2"} & set(eval(said))
+        code = "import sys, rag.answering.generation; print(*sys.modules)"
+        loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert "rag.answering.generation" in loaded.split()
+        assert not {"google.genai", "httpx2", "httpcore2"} & set(loaded.split())

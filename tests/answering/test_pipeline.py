@@ -89,6 +89,16 @@ class TestRungs:
         assert (given.answered_by, given.degraded) == ("text_search", [])
         assert given.answer == entry.answer
 
+    def test_a_guess_is_shown_as_one_when_it_is_as_likely_right_as_wrong(
+        self, house: dict[str, Entry], settings: Settings
+    ) -> None:
+        settings.RAG_LIKELY = settings.RAG_SURE = 1.0
+        given = answer(ASKED)
+        assert given.answered_by == "suggestions"
+        assert given.answer.startswith(f"This comes closest: {house['password'].question}")
+        assert house["password"].answer in given.answer
+        assert f"• {house['password'].question}" not in given.answer
+
     def test_contact_is_offered_with_suggestions(self, house: dict[str, Entry], settings: Settings) -> None:
         settings.CONTACT = "help@example.org"
         assert "help@example.org" in answer("who won the football world cup in 1974").answer

@@ -14,18 +14,27 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.servers import PROJECT, dies_with_us, until
+from tests.servers import PROJECT, dies_with_us
 
-RUN = "import sys; from console.processes import run_until_interrupted; sys.exit(run_until_interrupted(%r))"
+RUN = """
+import logging, sys
+from console.processes import run_until_interrupted
+logging.basicConfig(level="INFO", stream=sys.stdout, format="%%(message)s")
+print("begins", flush=True)
+sys.exit(run_until_interrupted(%r))
+"""
 PATIENCE = 30
 
 
 def python(code: str) -> list[str]:
-    return [sys.executable, "-c", code]
+    return [sys.executable, "-uc", code]
+
+
+LONG = python("import time; print('ready'); time.sleep(600)")
 
 
 @contextmanager
-def running(processes: dict[str, list[str]]) -> Iterator[subprocess.Popen[str]]:
+def running(**processes: list[str]) -> Iterator[subprocess.Popen[str]]:
     """In a session of its own, as in a terminal."""
     with subprocess.Popen(
         python(RUN % processes),
@@ -39,74 +48,98 @@ def running(processes: dict[str, list[str]]) -> Iterator[subprocess.Popen[str]]:
         try:
             yield together
         finally:
-            left = [*_family(together), psutil.Process(together.pid)] if together.poll() is None else []
-            for process in left:
-                process.kill()
+            if together.poll() is None:
+                for process in [*children(together), together]:
+                    process.kill()
 
 
-def _family(together: subprocess.Popen[str]) -> list[psutil.Process]:
+def children(together: subprocess.Popen[str]) -> list[psutil.Process]:
     return list(psutil.Process(together.pid).children(recursive=True))
 
 
-def test_the_end_of_one_is_the_end_of_all_and_its_status_is_told() -> None:
-    with running({"long": python("import time; time.sleep(600)"), "short": python("raise SystemExit(7)")}) as together:
-        output, _ = together.communicate(timeout=PATIENCE)
-    assert together.returncode == 7
-    assert "sending SIGTERM to long" in output
-
-
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_one_signal_stops_them_all_and_is_no_failure(by: signal.Signals) -> None:
-    with running({name: python("import time; time.sleep(600)") for name in ("web", "worker")}) as together:
-        _read(together, "started", "started")
-        family = _family(together)
-        together.send_signal(by)
-        assert together.wait(PATIENCE) == 0
-    assert not [process for process in family if process.is_running()]
-
-
-def test_whoever_needs_longer_to_end_than_five_seconds_has_them(tmp_path: Path) -> None:
-    done = tmp_path / "done"
-    slow = f"""
-import signal, sys, time
-def end(*_):
-    time.sleep(7)
-    open({str(done)!r}, "w").close()
-    sys.exit()
-signal.signal(signal.SIGTERM, end)
-print("ready", flush=True)
-time.sleep(600)
-"""
-    with running({"slow": python(slow), "quick": python("import time; time.sleep(600)")}) as together:
-        _read(together, "| ready")
-        together.send_signal(signal.SIGINT)
-        together.communicate(timeout=PATIENCE)
-    assert together.returncode == 0
-    assert done.exists()
-
-
-def _read(together: subprocess.Popen[str], *wanted: str) -> None:
+def read(together: subprocess.Popen[str], *wanted: str) -> None:
     """Its output, up to the line that has the last of these, each in a line of its own."""
     assert together.stdout is not None
     for words in wanted:
         assert any(words in line for line in together.stdout)
 
 
+def assert_gone(processes: list[psutil.Process]) -> None:
+    _, left = psutil.wait_procs(processes, timeout=PATIENCE)
+    assert not left
+
+
+@pytest.mark.parametrize(("code", "status"), [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", 137)])
+def test_the_end_of_one_is_the_end_of_all_and_its_status_is_told(code: str, status: int) -> None:
+    with running(long=LONG, short=python(code)) as together:
+        output, _ = together.communicate(timeout=PATIENCE)
+    assert together.returncode == status
+    assert "short has ended" in output
+    assert "SIGTERM to long" in output
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_stops_them_all_and_is_no_failure(by: signal.Signals) -> None:
+    with running(web=LONG, worker=LONG) as together:
+        read(together, "ready", "ready")
+        processes = children(together)
+        assert len(processes) == 2
+        together.send_signal(by)
+        assert together.wait(PATIENCE) == 0
+    assert_gone(processes)
+
+
 def test_an_interrupt_at_any_moment_of_the_start_stops_them_all() -> None:
     """Ctrl-C comes to the whole group, each time a little later."""
-    for step in range(12):
-        with running({name: python("import time; time.sleep(600)") for name in ("web", "worker")}) as together:
-            until(lambda: _handles(together, signal.SIGTERM), "it listens", PATIENCE, pause=0.001)
-            time.sleep(step / 400)
-            family = _family(together)
+    for step in range(10):
+        with running(web=LONG, worker=LONG) as together:
+            read(together, "begins")
+            time.sleep(step / 500)
+            processes = children(together)
             os.killpg(together.pid, signal.SIGINT)
-            assert together.wait(PATIENCE) == 0
-            _, left = psutil.wait_procs(family, timeout=5)
-            assert not left
+            together.wait(PATIENCE)
+        assert_gone(processes)
 
 
-def _handles(together: subprocess.Popen[str], number: signal.Signals) -> bool:
-    """Whether the kernel would call a handler of the process: `SigCgt` in its status."""
-    status = Path(f"/proc/{together.pid}/status").read_text()
-    caught = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt"))
-    return bool(caught >> (number - 1) & 1)
+def test_whoever_is_at_something_may_end_it(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    with running(slow=slow_to_end(seconds=7, leaves=done), quick=LONG) as together:
+        read(together, "ready", "ready")
+        os.killpg(together.pid, signal.SIGINT)  # as a terminal does
+        together.communicate(timeout=PATIENCE)
+    assert together.returncode == 0
+    assert done.exists()
+
+
+def test_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    with running(slow=slow_to_end(seconds=600, leaves=done)) as together:
+        read(together, "ready")
+        together.send_signal(signal.SIGINT)
+        read(together, "ending")
+        together.send_signal(signal.SIGINT)
+        assert together.wait(PATIENCE) == 0
+    assert not done.exists()
+
+
+def slow_to_end(*, seconds: int, leaves: Path) -> list[str]:
+    return python(
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        "    print('ending')\n"
+        f"    time.sleep({seconds})\n"
+        f"    pathlib.Path({str(leaves)!r}).touch()\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "print('ready')\n"
+        "time.sleep(600)\n"
+    )
+
+
+def test_none_of_them_outlives_the_one_that_started_them() -> None:
+    with running(web=LONG, worker=LONG) as together:
+        read(together, "ready", "ready")
+        processes = children(together)
+        together.kill()
+        together.wait(PATIENCE)
+        assert_gone(processes)
