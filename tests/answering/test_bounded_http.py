@@ -32,7 +32,7 @@ def get(url: str, seconds: float = ENOUGH) -> httpx2.Response:
 
 
 def failed(url: str, seconds: float = ENOUGH) -> str | None:
-    with pytest.raises(Exception) as caught:  # noqa: B017, PT011
+    with pytest.raises(Exception) as caught:
         get(url, seconds)
     return fault(caught.value)
 
