@@ -110,6 +110,9 @@ class TestACheckedAnswer:
     def test_loses_citations_of_what_was_not_retrieved(self) -> None:
         assert check("By card [1] [9]. Soon [8].", PASSAGES) == Checked("By card [1]. Soon.", (1,))
 
+    def test_keeps_brackets_in_code(self) -> None:
+        assert check("Use `x[9]` [1].", PASSAGES) == Checked("Use `x[9]` [1].", (1,))
+
     @pytest.mark.parametrize("text", ["By card.", "By card [7].", "By card, `list[1]`.", "```\nx[1]\n```"])
     def test_is_refused_when_it_cites_none_of_the_passages(self, text: str) -> None:
         assert refusal(text) == "bad_response"
@@ -160,6 +163,7 @@ class TestLinksAndImages:
         [
             "See [here](https://pay.example.org/other).",
             "See https://pay.example.org/now.",
+            "See https://www.pay.example.org/now.",
             "See [map](http://www.map.example.net).",
             "See [map](https://map.example.net/a_(b)).",
             "See [mail](mailto:help@mail.example).",
@@ -178,11 +182,13 @@ class TestLinksAndImages:
             ("Look [there](<https://evil.example> 'title') here", "Look there here"),
             ("Look [there](https&#58;//evil.example) here", "Look there here"),
             ("Look [there](https:\\\\evil.example) here", "Look there here"),
+            ("Look [there](https://pay.example.org:80&#64;evil.example) here", "Look there here"),
             ("Look [there](https://evil.example\\@pay.example.org) here", "Look there here"),
             ("Look [there](https://pay.example.org@evil.example) here", "Look there here"),
             ("Look [there](https://pay.example.org.evil.example) here", "Look there here"),
             ("Look [there](https://example.org) here", "Look there here"),
             ("Look [there](https://xpay.example.org) here", "Look there here"),
+            ("Look [there](https://pay.example.or) here", "Look there here"),
             ("Look [there](javascript:alert(1)) here", "Look there here"),
             ("Look [there](data:text/html,x) here", "Look there here"),
             ("Look [there](/elsewhere) here", "Look there here"),
@@ -210,7 +216,9 @@ class TestLinksAndImages:
 
 
 class TestTheScreen:
-    SAID = "By card [1]. Or see ![x](https://evil.example/?q=1) this. Write `a. b` to us.\n\n1. Go to Lisbon [2, 7].\n"
+    SAID = (
+        "By card [1]. Or see ![x](https://evil.example/?q=1) this. Write `x[9]. y` to us.\n\n1. Go to Lisbon [2, 7].\n"
+    )
 
     @given(st.lists(st.integers(1, 9)))
     def test_shows_the_beginning_of_the_checked_answer_however_it_comes_in(self, sizes: list[int]) -> None:
@@ -224,14 +232,23 @@ class TestTheScreen:
 
     def test_holds_back_what_is_not_yet_whole(self) -> None:
         screen = Screen(PASSAGES)
-        pieces = ["NO", "T so", ". See [he", "re](https://ev", "il.example) now", ". Go [1"]
-        assert [screen.feed(piece) for piece in pieces] == ["", "", "NOT so. ", "", "", "See here now. "]
+        pieces = ["NO", "T so", ". See [he. ", "re](https://ev", "il.example) now", ". Go [1"]
+        assert [screen.feed(piece) for piece in pieces] == ["", "", "NOT so. ", "", "", "See he. re now. "]
 
     @pytest.mark.parametrize("said", [f"{NO_ANSWER}\n", f"It says {CANARY}", SYSTEM.splitlines()[0]])
     def test_stops_at_once_when_the_answer_is_unfit(self, said: str) -> None:
         screen = Screen(PASSAGES)
         with pytest.raises(GeneratorUnavailable):
             screen.feed(said)
+
+    def test_shows_no_more_when_later_text_changes_what_earlier_text_meant(self) -> None:
+        screen = Screen(PASSAGES)
+        assert [screen.feed(piece) for piece in ("[a]: ", "https://evil.example\n", "By card [1]. ")] == [
+            "[a]: ",
+            "",
+            "",
+        ]
+        assert screen.finish().text == "By card [1]."
 
     def test_leaves_the_last_word_to_the_check(self) -> None:
         screen = Screen(PASSAGES)

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,25 +91,32 @@ class Product(Asker):
         first = psutil.Process(self._process.pid)
         return [first, *first.children(recursive=True)]
 
-    def interrupt(self) -> int:
-        """Ctrl-C; the exit status. AssertionError where something of it lives on."""
+    def interrupt(self) -> None:
+        """Ctrl-C. AssertionError where something of it lives on."""
         assert self._process is not None
         processes = self.processes()
-        os.killpg(self._process.pid, signal.SIGINT)
-        try:
-            return self._process.wait(STOP_SECONDS)
-        finally:
-            self._process = None
-            running.remove(self)
-            _, left = psutil.wait_procs(processes, timeout=5)
-            for process in left:
-                process.kill()
-            assert not left, f"Ctrl-C left behind: {left}"
+        if processes:
+            os.killpg(self._process.pid, signal.SIGINT)
+        _, left = psutil.wait_procs(processes, timeout=STOP_SECONDS)
+        for process in left:
+            process.kill()
+        self._process.wait()
+        self._process = None
+        running.remove(self)
+        assert not left, f"Ctrl-C left behind: {left}"
 
     def close(self) -> None:
         if self._process is not None:
             self.interrupt()
         assert not self.attempts.exists(), f"left this machine: {self.attempts.read_text()}"
+
+    @contextmanager
+    def begun(self) -> Iterator[Self]:
+        """Begins, and ends however it goes on."""
+        try:
+            yield self.begin()
+        finally:
+            self.close()
 
     def __enter__(self) -> Self:
         try:

@@ -32,14 +32,22 @@ class Command(BaseCommand):
         parser.add_argument("--prepare-only", action="store_true", help="Prepare, and do not start to serve.")
 
     def handle(self, *, faq: Path | None, prepare_only: bool, **options: Any) -> None:
+        try:
+            self._prepare(faq)
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Interrupted. What is done stays done; the next start goes on.", returncode=130
+            ) from None
+        if not prepare_only:
+            sys.exit(run_until_interrupted(_processes()))
+
+    def _prepare(self, faq: Path | None) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         self._fetch_model()
         self._load(faq)
         self._index()
         self._welcome()
         connection.close()
-        if not prepare_only:
-            sys.exit(run_until_interrupted(_processes()))
 
     def _fetch_model(self) -> None:
         try:
