@@ -7,13 +7,19 @@ import threading
 
 from django.db import connection
 
+from faq import versions, wording
+from rag.answering.generation import get_generator
+from rag.errors import ServiceUnavailable
+from rag.index.embedding import get_embedder
+from rag.index.jobs import ThreadRunner, get_runner
+
 logger = logging.getLogger(__name__)
+
+PROBE_SECONDS = 10.0
 
 
 def in_web_process() -> None:
     """Starts the job thread where jobs run in this process, and loads what is slow without keeping anyone waiting."""
-    from rag.index.jobs import ThreadRunner, get_runner
-
     runner = get_runner()
     if isinstance(runner, ThreadRunner):
         runner.start()
@@ -21,13 +27,12 @@ def in_web_process() -> None:
 
 
 def _load() -> None:
-    from rag.errors import ServiceUnavailable
-
-    for step in (_model, _vector_store, _wording):
+    """What the first asker would otherwise wait for. Each part alone: one that is down keeps no other back."""
+    for part in (_model, _wording, _gemini):
         try:
-            step()
+            part()
         except ServiceUnavailable as error:
-            logger.warning("answers by text search until this is mended: %s", error)
+            logger.warning("a rung is missing until this is mended: %s", error)
         except Exception:
             logger.exception("warm-up failed; the first question does it again")
         finally:
@@ -35,19 +40,15 @@ def _load() -> None:
 
 
 def _model() -> None:
-    from rag.index.embedding import get_embedder
-
     get_embedder().embed(["ready"])
 
 
-def _vector_store() -> None:
-    """Its client alone takes a second to import."""
-    from rag.index.vector_store import get_vector_store
-
-    get_vector_store().probe()
-
-
 def _wording() -> None:
-    from faq import versions, wording
-
     wording.sample(versions.current())
+
+
+def _gemini() -> None:
+    """Loads the SDK, which takes a second, and tells at once in the log when the key is refused."""
+    generator = get_generator()
+    if generator is not None:
+        generator.probe(seconds=PROBE_SECONDS)
