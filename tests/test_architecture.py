@@ -20,7 +20,6 @@ FLOORS = ("console", "monitoring", "rag", "faq")
 HOMES = {
     "django_rq": ("rag/index/jobs.py", "console/settings"),
     "google": ("rag/answering/generation.py",),
-    "honcho": ("console/processes.py",),
     "httpcore2": ("rag/answering/bounded_http.py",),
     "httpx": ("rag/index/vector_store.py",),  # what qdrant-client raises
     "httpx2": ("rag/answering",),  # what google-genai speaks, and raises

@@ -119,9 +119,7 @@ class EmbeddedStore:
         return found
 
     def _load(self, alias: str) -> _Loaded:
-        row = (
-            StoredAlias.objects.filter(name=alias).values_list("collection_id", "collection__version").first()
-        )
+        row = StoredAlias.objects.filter(name=alias).values_list("collection_id", "collection__version").first()
         if row is None:
             raise VectorStoreUnavailable("missing", "nothing has been indexed yet")
         pk, version = row
@@ -137,11 +135,7 @@ class EmbeddedStore:
 
 
 def _read(collection_id: int, version: int) -> _Loaded:
-    rows = (
-        StoredPoint.objects.filter(collection_id=collection_id)
-        .order_by("pk")
-        .values_list("vector", "payload")
-    )
+    rows = StoredPoint.objects.filter(collection_id=collection_id).order_by("pk").values_list("vector", "payload")
     vectors, payloads = [], []
     for vector, payload in rows.iterator(chunk_size=2_000):
         vectors.append(np.frombuffer(vector, dtype="<f4"))

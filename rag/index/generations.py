@@ -72,9 +72,7 @@ def _with_collection(generation: Generation, recipe: Recipe) -> Generation:
     store = get_vector_store()
     found = store.describe(generation.collection)
     if found is not None and (found.dimension, found.distance) != (recipe.dimension, recipe.distance):
-        logger.error(
-            "collection has another dimension or distance", extra={"collection": generation.collection}
-        )
+        logger.error("collection has another dimension or distance", extra={"collection": generation.collection})
         Generation.objects.filter(pk=generation.pk).update(state=Generation.State.RETIRED)
         generation = new(recipe)
         found = None

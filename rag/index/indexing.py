@@ -77,9 +77,7 @@ def remove(generation: Generation, entry_ids: Sequence[int]) -> int:
 
 
 def _write_ledger(generation: Generation, entries: Sequence[Entry]) -> None:
-    now = dict(
-        Entry.objects.published().filter(pk__in=[e.pk for e in entries]).values_list("pk", "text_hash")
-    )
+    now = dict(Entry.objects.published().filter(pk__in=[e.pk for e in entries]).values_list("pk", "text_hash"))
     written = [entry for entry in entries if now.get(entry.pk) == entry.text_hash]
     moved_on = [entry.pk for entry in entries if now.get(entry.pk) != entry.text_hash]
     generation.embeddings.filter(entry_id__in=moved_on).update(text_hash="")
