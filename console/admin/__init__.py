@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 from console.admin import entries as entries
+from console.admin import people as people

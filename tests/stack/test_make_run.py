@@ -131,9 +131,18 @@ def test_ctrl_c_stops_everything_and_the_next_start_does_nothing_twice(checkout:
         assert "embedded" not in said
         assert "new" not in said
         assert again.ask("whats this software for").sources[0] == "guide-what-is"
-    with MadeProduct(checkout, tmp_path, faq=LIBRARY) as own:
+
+
+def test_a_file_of_ones_own_replaces_the_guide_but_for_what_it_keeps_of_it(checkout: Path, tmp_path: Path) -> None:
+    with MadeProduct(checkout, tmp_path) as product:
+        assert product.ask("whats this software for").sources[0] == "guide-what-is"
+    file = tmp_path / "own.csv"
+    file.write_text(LIBRARY.read_text() + "guide-stop,Visiting,How do I stop the escalator?,Press the red button.,\n")
+    with MadeProduct(checkout, tmp_path, faq=file) as own:
         assert own.ask("When do you close on Saturday?").sources[0] == "opening"
-        assert not [name for name in own.ask("whats this software for").sources if name.startswith("guide-")]
+        assert own.ask("How do I stop the escalator?").answer == "Press the red button."
+        guide = {name for name in own.ask("whats this software for").sources if name.startswith("guide-")}
+        assert guide <= {"guide-stop"}
     with MadeProduct(checkout, tmp_path) as after:
         assert after.ask("When do you close on Saturday?").sources[0] == "opening"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import secrets
 import sys
@@ -16,12 +17,11 @@ from django.db import connection, transaction
 
 from console.environment import current
 from console.processes import run_until_interrupted
-from faq.models import Entry
+from faq.models import Entry, EntryQuerySet
 from faq.transfer.writing import set_status
 from rag.index.jobs import index_is_behind
 
 GUIDE = Path(settings.BASE_DIR) / "faq" / "guide" / "guide.csv"
-GUIDE_PREFIX = "guide-"
 
 
 class Command(BaseCommand):
@@ -58,19 +58,22 @@ class Command(BaseCommand):
     def _load(self, faq: Path | None) -> None:
         """Ends with exit status 1, and nothing changed, when a row of the file is refused."""
         if faq is not None:
-            call_command("import_entries", faq, publish=True, stdout=self.stdout)
-            self._retire_the_guide()
+            with transaction.atomic():
+                guide = self._retire_the_guide()
+                call_command("import_entries", faq, publish=True, stdout=self.stdout)  # what it names, it publishes
+            if count := guide.filter(status=Entry.Status.ARCHIVED).count():
+                self.stdout.write(f"{count} entries of the user guide are archived: answers come from your file.")
         elif not Entry.objects.exists():
             call_command("import_entries", GUIDE, publish=True, stdout=self.stdout)
 
-    def _retire_the_guide(self) -> None:
+    def _retire_the_guide(self) -> EntryQuerySet:
         """A file of one's own replaces the sample: the guide's entries are archived, not deleted."""
-        guide = Entry.objects.published().filter(external_id__startswith=GUIDE_PREFIX)
-        with transaction.atomic():
-            ids = list(guide.values_list("pk", flat=True))
-            count = set_status(ids, Entry.Status.ARCHIVED, user=None, reason="replaced by a file of one's own")
-        if count:
-            self.stdout.write(f"The user guide's {count} entries were archived: answers now come from your file.")
+        with GUIDE.open(encoding="utf-8", newline="") as file:
+            ids = [row["external_id"] for row in csv.DictReader(file)]
+        guide = Entry.objects.filter(external_id__in=ids)
+        published = list(guide.published().values_list("pk", flat=True))
+        set_status(published, Entry.Status.ARCHIVED, user=None, reason="replaced by a file of one's own")
+        return guide
 
     def _index(self) -> None:
         if index_is_behind():
