@@ -12,6 +12,7 @@ from rag.answering.generation import get_generator
 from rag.errors import ServiceUnavailable
 from rag.index.embedding import get_embedder
 from rag.index.jobs import ThreadRunner, get_runner
+from rag.index.vector_store import get_vector_store
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def in_web_process() -> None:
 
 def _load() -> None:
     """What the first asker would otherwise wait for. Each part alone: one that is down keeps no other back."""
-    for part in (_model, _wording, _gemini):
+    for part in (_model, _vector_store, _wording, _gemini):
         try:
             part()
         except ServiceUnavailable as error:
@@ -41,6 +42,11 @@ def _load() -> None:
 
 def _model() -> None:
     get_embedder().embed(["ready"])
+
+
+def _vector_store() -> None:
+    """Loads its client, which takes a second."""
+    get_vector_store().probe()
 
 
 def _wording() -> None:

@@ -17,6 +17,7 @@ from faq.models import Category, Entry
 from rag.answering import pipeline
 from rag.chat import limits
 from rag.index import generations, indexing, jobs, model_files, vector_store
+from rag.resilience import Breaker
 from tests.servers import Postgresql, Qdrant, Redis
 from tests.standins.gemini import GeminiStandIn
 
@@ -50,8 +51,9 @@ def _nothing_remembered() -> Iterator[None]:
     jobs.get_runner.cache_clear()
     vector_store.get_vector_store.cache_clear()
     limits._counter_at.cache_clear()
-    for breaker in (pipeline.VECTOR_BREAKER, pipeline.GENERATOR_BREAKER):
-        breaker.reset()
+    for held in vars(pipeline).values():
+        if isinstance(held, Breaker):
+            held.reset()
 
 
 # --- who there is ----------------------------------------------------------------------------------------------------

@@ -118,7 +118,24 @@ class Server:
             process.kill()
             process.wait()
 
+    def fail(self, by: signal.Signals) -> None:
+        """SIGSTOP makes it hang, with its connections open; everything else ends it."""
+        assert self._process is not None
+        if by == signal.SIGSTOP:
+            self._process.send_signal(by)
+        else:
+            self.stop(by)
+
+    def recover(self) -> None:
+        """Quiet where it is well."""
+        if self._process is None:
+            self.start()
+        else:
+            self._process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

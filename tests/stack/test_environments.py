@@ -16,8 +16,8 @@ from tests.stack.conftest import Environment
 from tests.stack.product import Product
 
 DEV = PROJECT.parent / "shared" / "data" / "dev"
-# What the guide's own questions reach is ours to set, and to raise: measured less three questions.
-GUIDE_BAR = {"hit@1": 0.8, "hit@3": 0.9, "oos_rejection_far": 0.9}
+# What the guide's own questions reach, less three or four of them: ours to raise.
+GUIDE_BAR = {"hit@1": 0.93, "hit@3": 0.97, "oos_rejection": 0.85, "oos_rejection_far": 0.95}
 ALIKE = 0.01  # a rank decided by the last digit of a score may fall the other way
 
 
