@@ -79,6 +79,10 @@ class EmbeddedStore:
         self._changed(collection).points.filter(entry_id__in=entry_ids).delete()
 
     @transaction.atomic
+    def remove_points(self, collection: str, point_ids: Sequence[UUID]) -> None:
+        self._changed(collection).points.filter(point_id__in=point_ids).delete()
+
+    @transaction.atomic
     def remove_outdated(self, collection: str, text_hashes: dict[int, str]) -> None:
         points = self._changed(collection).points.filter(entry_id__in=list(text_hashes))
         points.exclude(payload__text_hash__in=list(text_hashes.values())).delete()
