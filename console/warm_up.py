@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 def in_web_process() -> None:
     """Starts the job thread where jobs run in this process, and loads the model without keeping anyone waiting."""
-    from rag.index.jobs import ThreadRunner, get_runner
+    from rag.index.runners import ThreadRunner, get_runner
 
     runner = get_runner()
     if isinstance(runner, ThreadRunner):
@@ -21,10 +21,9 @@ def in_web_process() -> None:
 
 
 def _load() -> None:
-    from rag.index.embedding import get_embedder
-
     from faq import versions, wording
     from rag.errors import ServiceUnavailable
+    from rag.index.embedding import get_embedder
 
     try:
         get_embedder().embed(["ready"])

@@ -19,9 +19,7 @@ class Generation(models.Model):
         RETIRED = "retired", "Retired"
 
     collection = models.CharField(max_length=120, unique=True)
-    recipe = models.CharField(
-        max_length=64, help_text="Fingerprint of model, dimension, template and distance."
-    )
+    recipe = models.CharField(max_length=64, help_text="Fingerprint of model, dimension, template and distance.")
     model = models.CharField(max_length=120)
     dimension = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.BUILDING, db_index=True)
@@ -35,9 +33,7 @@ class Generation(models.Model):
     class Meta:
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["state"], condition=models.Q(state="live"), name="one_live_generation"
-            )
+            models.UniqueConstraint(fields=["state"], condition=models.Q(state="live"), name="one_live_generation")
         ]
 
     def __str__(self) -> str:

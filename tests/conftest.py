@@ -16,7 +16,7 @@ from faq import wording
 from faq.models import Category, Entry
 from rag.answering import pipeline
 from rag.chat import limits
-from rag.index import generations, indexing, jobs, model_files, vector_store
+from rag.index import generations, indexing, model_files, runners, vector_store
 from tests.servers import Postgresql, Qdrant, Redis
 from tests.standins.gemini import GeminiStandIn
 
@@ -47,7 +47,7 @@ def _nothing_remembered() -> Iterator[None]:
     yield
     wording.forget()
     cache.clear()
-    jobs.get_runner.cache_clear()
+    runners.get_runner.cache_clear()
     vector_store.get_vector_store.cache_clear()
     limits._counter_at.cache_clear()
     for breaker in (pipeline.VECTOR_BREAKER, pipeline.GENERATOR_BREAKER):

@@ -71,7 +71,9 @@ def _is_parked(generation: Generation) -> Exists:
 def without_current_points(entry_ids: Sequence[int]) -> list[int]:
     """Those of these entries that a search by meaning cannot find yet, or finds by an older text."""
     generation = generations.live()
-    return [pk for pk, in behind(generation).filter(pk__in=entry_ids).values_list("pk")] if generation else [*entry_ids]
+    return (
+        [pk for (pk,) in behind(generation).filter(pk__in=entry_ids).values_list("pk")] if generation else [*entry_ids]
+    )
 
 
 def surplus(generation: Generation) -> QuerySet[Embedding]:

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 from django.db import Error, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from rag.errors import VectorStoreUnavailable
 from rag.index.embedding import Vector
@@ -122,10 +122,10 @@ class EmbeddedStore:
         StoredCollection.objects.filter(pk=found.pk).update(version=F("version") + 1)
         return found
 
-    def _load(self, alias: str) -> _Loaded:
-        row = (
-            StoredAlias.objects.filter(name=alias).values_list("collection_id", "collection__version").first()
-        )
+    def _load(self, name: str) -> _Loaded:
+        """What an alias, or a collection itself, holds now."""
+        rows = StoredCollection.objects.filter(Q(storedalias__name=name) | Q(name=name))
+        row = rows.values_list("pk", "version").first()
         if row is None:
             raise VectorStoreUnavailable("missing", "nothing has been indexed yet")
         pk, version = row
@@ -141,11 +141,7 @@ class EmbeddedStore:
 
 
 def _read(collection_id: int, version: int) -> _Loaded:
-    rows = (
-        StoredPoint.objects.filter(collection_id=collection_id)
-        .order_by("pk")
-        .values_list("vector", "payload")
-    )
+    rows = StoredPoint.objects.filter(collection_id=collection_id).order_by("pk").values_list("vector", "payload")
     vectors, payloads = [], []
     for vector, payload in rows.iterator(chunk_size=2_000):
         vectors.append(np.frombuffer(vector, dtype="<f4"))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -69,12 +69,16 @@ def claim(job_id: int) -> Claim | None:
     return Claim(job_id, mine) if claimed else None
 
 
+Watch = Callable[[int, int], None]
+
+
 @dataclass
 class Claim:
     """One worker's hold on one job. Every step proves that it still holds."""
 
     job_id: int
     token: uuid.UUID
+    watch: Watch | None = None  # told how many are done, of how many
 
     def read(self) -> Job:
         return Job.objects.get(pk=self.job_id)

@@ -135,10 +135,7 @@ class QdrantStore:
     def upsert(self, collection: str, points: Sequence[Point]) -> None:
         from qdrant_client import models
 
-        rows = [
-            models.PointStruct(id=str(p.id), vector=p.vector.tolist(), payload=_as_dict(p.payload))
-            for p in points
-        ]
+        rows = [models.PointStruct(id=str(p.id), vector=p.vector.tolist(), payload=_as_dict(p.payload)) for p in points]
         self._call(lambda: self._client.upsert(collection, rows, wait=True))
 
     def remove(self, collection: str, entry_ids: Sequence[int]) -> None:

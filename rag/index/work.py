@@ -15,9 +15,11 @@ from rag.errors import ServiceUnavailable
 from rag.index import drift, generations, jobs
 from rag.index.coverage import behind, surplus
 from rag.index.indexing import forget_hashes, note_deaths, reconcile
+from rag.index.jobs import Watch
 from rag.index.recipe import current_recipe
 from rag.index.runners import get_runner
 from rag.models import DriftScan, Generation, Job, Receipt
+from rag.quality import promotion
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +29,12 @@ OVERDUE_SECONDS = 15.0  # a job that waits longer has been lost on the way; the 
 JOB_DAYS = 30
 
 
-def run(job_id: int) -> None:
-    """Do the job if it still waits: a second delivery of the same number changes nothing."""
+def run(job_id: int, watch: Watch | None = None) -> bool:
+    """Do the job if it still waits, and say whether: a second delivery of the same number changes nothing."""
     claim = jobs.claim(job_id)
     if claim is None:
-        return
+        return False
+    claim.watch = watch
     job = claim.read()
     try:
         outcome = _KINDS[job.kind](job, claim)
@@ -47,6 +50,7 @@ def run(job_id: int) -> None:
         raise
     else:
         claim.finish(Job.State.SUCCEEDED, outcome)
+    return True
 
 
 def run_waiting() -> None:
@@ -93,14 +97,14 @@ def _reindex(job: Job, claim: jobs.Claim) -> str:
             forget_hashes(generation, chosen)
         handled = reconcile(generation, Reporter(claim, embedded), only=chosen, suspects=_suspects(job, generation))
         embedded, removed = embedded + handled.embedded, removed + handled.removed
-    if target.state == Generation.State.BUILDING and target.replaces_recipe and not behind(target).exists():
+    if target.state == Generation.State.BUILDING and target.replaces_recipe and not promotion.objections(target):
         generations.promote(target)
     return f"{embedded} embedded, {removed} removed."
 
 
 def _build(job: Job, claim: jobs.Claim) -> str:
     """A new generation beside the live one, complete and scanned; promoting it is another decision."""
-    generation = Generation.objects.filter(pk=job.scope.get("generation")).first() or generations.beside()
+    generation = Generation.objects.filter(pk=job.scope.get("generation", 0)).first() or generations.beside()
     Job.objects.filter(pk=job.pk).update(scope={**job.scope, "generation": generation.pk})
     reconcile(generation, Reporter(claim, 0), suspects=_suspects(job, generation))
     found = drift.scan(generation)
@@ -151,6 +155,8 @@ class Reporter:
 
     def advance(self, done: int, total: int, failed: int) -> None:
         self.claim.advance(done=self.before + done, total=self.before + total, failed=failed)
+        if self.claim.watch:
+            self.claim.watch(self.before + done, self.before + total)
 
 
 def _suspects(job: Job, generation: Generation) -> list[int]:

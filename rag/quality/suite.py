@@ -43,8 +43,7 @@ def read_cases(path: Path) -> list[Case]:
         if asked is None:
             raise SuiteError(f"{path.name} has no column query: its first line must name the columns.")
         return [
-            Case(row[asked], frozenset((row.get("relevant_ids") or "").split()), row.get("kind") or "")
-            for row in rows
+            Case(row[asked], frozenset((row.get("relevant_ids") or "").split()), row.get("kind") or "") for row in rows
         ]
 
 
@@ -79,9 +78,7 @@ def _of_others(pairs: Sequence[tuple[Case, Reply]]) -> dict[str, float]:
         return {}
     figures = {"oos_rejection": _mean(not reply.answered for _, reply in pairs)}
     for kind in sorted({case.kind for case, _ in pairs if case.kind}):
-        figures[f"oos_rejection_{kind}"] = _mean(
-            not reply.answered for case, reply in pairs if case.kind == kind
-        )
+        figures[f"oos_rejection_{kind}"] = _mean(not reply.answered for case, reply in pairs if case.kind == kind)
     return figures
 
 
