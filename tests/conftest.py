@@ -95,7 +95,7 @@ def published(db: None) -> Publish:
         return Entry.objects.create(
             question=question,
             answer=answer,
-            variants=list(variants),  # type: ignore[misc]  # the stubs take the base field's type
+            variants=list(variants),
             category=within,
             status=Entry.Status.PUBLISHED,
         )

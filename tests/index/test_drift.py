@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from io import StringIO
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -15,7 +16,7 @@ from faq.models import Entry
 from rag.errors import VectorStoreUnavailable
 from rag.index import drift, generations, indexing, jobs, work
 from rag.index.coverage import coverage
-from rag.index.embedding import Vector
+from rag.index.embedding import Vector, get_embedder
 from rag.index.recipe import point_texts
 from rag.index.vector_store import Payload, Point, VectorStore, get_vector_store
 from rag.models import DriftScan, Generation, Job
@@ -46,10 +47,10 @@ def live(published: Published, store: VectorStore) -> Generation:
     return found
 
 
-def planted(entry: Entry, generation: Generation, **changes: object) -> Point:
+def planted(entry: Entry, generation: Generation, **changes: Any) -> Point:
     """The entry's question point, with something in its payload changed."""
     text = point_texts(entry)[0]
-    values = {
+    values: dict[str, Any] = {
         "entry_id": entry.pk,
         "kind": "question",
         "language": "en",
@@ -57,8 +58,8 @@ def planted(entry: Entry, generation: Generation, **changes: object) -> Point:
         "text_hash": entry.text_hash,
         "recipe": generation.recipe,
     }
-    vector = indexing.get_embedder().embed([text.text])[0]
-    return Point(text.point_id, vector, Payload(**{**values, **changes}))  # type: ignore[arg-type]
+    vector = get_embedder().embed([text.text])[0]
+    return Point(text.point_id, vector, Payload(**{**values, **changes}))
 
 
 def plant_everything(generation: Generation, store: VectorStore) -> None:
@@ -93,12 +94,11 @@ def test_each_kind_is_found_as_what_it_is(live: Generation, store: VectorStore) 
 def test_a_repair_puts_exactly_these_right(live: Generation, store: VectorStore) -> None:
     plant_everything(live, store)
     found = drift.scan(live)
-    embedded: list[int] = []
     drift.repair(live, found)
-    with mock.patch.object(indexing, "index", side_effect=lambda g, ids: embedded.extend(ids) or 0) as index:
+    with mock.patch.object(indexing, "index", return_value=0) as index:
         indexing.reconcile(live)
-    assert index.called
-    assert set(embedded) == found.missing | found.outdated | found.wrong_recipe
+    embedded = {pk for call in index.call_args_list for pk in call.args[1]}
+    assert embedded == found.missing | found.outdated | found.wrong_recipe
 
     indexing.reconcile(live)
 
@@ -152,4 +152,5 @@ def test_a_collection_deleted_behind_our_back_heals_by_itself(
 
 
 def planted_vector() -> Vector:
-    return indexing.get_embedder().embed(["number"])[0]
+    vector: Vector = get_embedder().embed(["number"])[0]
+    return vector

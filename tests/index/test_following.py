@@ -72,7 +72,12 @@ class TestOneEdit:
         published("When is lunch?", "At noon.")
         reindex()
         rows = Entry.objects.filter(pk=entry.pk)
-        {"archive": lambda: rows.update(status="archived"), "delete": entry.delete, "delete_many": rows.delete}[way]()
+        ways: dict[str, Callable[[], Any]] = {
+            "archive": lambda: rows.update(status="archived"),
+            "delete": entry.delete,
+            "delete_many": rows.delete,
+        }
+        ways[way]()
         assert coverage().unpublished == 1
 
         reindex()

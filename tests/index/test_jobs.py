@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -117,9 +118,12 @@ class TestAdoption:
         jobs.adopt_abandoned()
         later = jobs.claim(job.pk)
         assert later is not None
-        for step in (lambda: former.take([1]), lambda: former.advance(done=9), lambda: former.finish("failed", "")):
-            with pytest.raises(jobs.Superseded):
-                step()
+        with pytest.raises(jobs.Superseded):
+            former.take([1])
+        with pytest.raises(jobs.Superseded):
+            former.advance(done=9)
+        with pytest.raises(jobs.Superseded):
+            former.finish("failed", "")
         later.advance(done=3)
         job.refresh_from_db()
         assert job.done == 3
@@ -163,9 +167,7 @@ class TestPoison:
         assert reindex().failed >= 1
         assert "no numbers" in IndexFailure.objects.get().reason
 
-    def test_what_a_dead_worker_had_in_hand_is_taken_one_by_one(
-        self, ten: list[Entry], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_what_a_dead_worker_had_in_hand_is_taken_one_by_one(self, ten: list[Entry]) -> None:
         job = jobs.request()
         claim = jobs.claim(job.pk)
         assert claim is not None
@@ -173,11 +175,9 @@ class TestPoison:
         Job.objects.filter(pk=job.pk).update(heartbeat_at="2026-01-01T00:00Z")
         jobs.adopt_abandoned()
         assert IndexFailure.objects.count() == 0
-        sizes: list[int] = []
-        index = indexing.index
-        monkeypatch.setattr(indexing, "index", lambda g, ids: sizes.append(len(ids)) or index(g, ids))  # type: ignore[func-returns-value]
-        work.run(job.pk)
-        assert sizes == [1, 1, 8]
+        with mock.patch.object(indexing, "index", wraps=indexing.index) as index:
+            work.run(job.pk)
+        assert [len(call.args[1]) for call in index.call_args_list] == [1, 1, 8]
         assert not IndexFailure.objects.exists()  # they came through after all
 
 
