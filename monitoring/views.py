@@ -28,9 +28,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except DatabaseError:
         checks = {"database": "not reachable", "migrations": "unknown"}
     ready = set(checks.values()) == {"ok"}
-    return JsonResponse(
-        {"status": "ok" if ready else "failed", "checks": checks}, status=200 if ready else 503
-    )
+    return JsonResponse({"status": "ok" if ready else "failed", "checks": checks}, status=200 if ready else 503)
 
 
 def _pending() -> int:

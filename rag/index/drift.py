@@ -10,7 +10,7 @@ from uuid import UUID
 
 from faq.models import Entry
 from rag.errors import ServiceUnavailable
-from rag.index.indexing import BATCH, forget_hashes
+from rag.index.indexing import BATCH, forget_hashes, remove
 from rag.index.recipe import point_ids
 from rag.index.vector_store import Payload, get_vector_store
 from rag.models import DriftScan, Generation
@@ -75,9 +75,7 @@ def repair(generation: Generation, found: Drift) -> None:
     store = get_vector_store()
     for some in _in_batches(found.orphan):
         store.remove_points(generation.collection, some)
-    for gone in _in_batches(found.unpublished):
-        store.remove(generation.collection, gone)
-        generation.embeddings.filter(entry_id__in=gone).delete()
+    remove(generation, sorted(found.unpublished))
     forget_hashes(generation, sorted(found.missing | found.outdated | found.wrong_recipe))
 
 

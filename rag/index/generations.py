@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -99,6 +101,17 @@ def in_place(generation: Generation) -> bool:
     return store.alias_target(settings.QDRANT_COLLECTION_NAME) == generation.collection
 
 
+@contextmanager
+def alone(generation: Generation) -> Iterator[None]:
+    """One writer at a time to a generation and its ledger, so that no late one can undo what a later one did.
+
+    A writer that dies lets go, and its ledger rows with it: what it wrote to the store is written again.
+    """
+    with transaction.atomic():
+        Generation.objects.select_for_update().get(pk=generation.pk)
+        yield
+
+
 def _new(recipe: Recipe, *, replaces_recipe: bool = False) -> Generation:
     stamp = timezone.now().strftime("%Y%m%d%H%M%S%f")[:-3]
     return Generation.objects.create(
@@ -115,7 +128,8 @@ def _with_collection(generation: Generation) -> Generation:
     store = get_vector_store()
     found = store.describe(generation.collection)
     if found is None:
-        generation.embeddings.all().delete()
+        with alone(generation):
+            generation.embeddings.all().delete()
         store.create(generation.collection, generation.dimension)
     elif (found.dimension, found.distance) != (generation.dimension, "Cosine"):
         logger.error("collection has another dimension or distance", extra={"collection": generation.collection})

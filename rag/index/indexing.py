@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -18,6 +16,7 @@ from faq.models import Entry
 from rag.errors import ServiceUnavailable
 from rag.index.coverage import behind, surplus
 from rag.index.embedding import get_embedder
+from rag.index.generations import alone
 from rag.index.recipe import PointText, point_texts
 from rag.index.vector_store import Payload, Point, get_vector_store
 from rag.models import Embedding, Generation, IndexFailure
@@ -26,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 64
 PASSES = 5  # edits made during one pass are taken up in the next; the sweep sees to the rest
+UNSURE = ""  # the hash of a row whose points are being written or removed, or were when a worker died
 DIED = "The worker died while it had this entry in hand."
 
 
@@ -69,8 +69,10 @@ def reconcile(
     ServiceUnavailable; what was done until then stays done.
     """
     progress = progress or Unwatched()
-    removed = remove(generation, list(surplus(generation).values_list("entry_id", flat=True)))
-    done = failed = total = 0
+    done = failed = total = removed = 0
+    for batch in _batches(list(surplus(generation).values_list("entry_id", flat=True)), ()):
+        removed += remove(generation, batch)
+        progress.advance(done, total, failed)
     for _ in range(PASSES):
         rows = behind(generation) if only is None else behind(generation).filter(pk__in=only)
         ids = list(rows.values_list("pk", flat=True))
@@ -105,9 +107,15 @@ def remove(generation: Generation, entry_ids: Sequence[int]) -> int:
     """Take entries out of the index: their points first, then the rows that remember them."""
     for start in range(0, len(entry_ids), BATCH):
         some = entry_ids[start : start + BATCH]
-        with _alone(generation):
-            get_vector_store().remove(generation.collection, some)
-            generation.embeddings.filter(entry_id__in=some).delete()
+        with alone(generation):
+            generation.embeddings.filter(entry_id__in=some).update(text_hash=UNSURE)
+        with alone(generation):
+            rows = generation.embeddings.filter(entry_id__in=some)
+            indexed_anew = set(rows.exclude(text_hash=UNSURE).values_list("entry_id", flat=True))
+            gone = [pk for pk in some if pk not in indexed_anew]
+            if gone:
+                get_vector_store().remove(generation.collection, gone)
+            rows.filter(entry_id__in=gone).delete()
             versions.bump()
     return len(entry_ids)
 
@@ -115,7 +123,7 @@ def remove(generation: Generation, entry_ids: Sequence[int]) -> int:
 def forget_hashes(generation: Generation, entry_ids: Sequence[int]) -> None:
     """Have these entries indexed again, though their text has not changed."""
     generation.failures.filter(entry_id__in=entry_ids).delete()
-    generation.embeddings.filter(entry_id__in=entry_ids).update(text_hash="")
+    generation.embeddings.filter(entry_id__in=entry_ids).update(text_hash=UNSURE)
 
 
 def note_deaths(generation: Generation, entry_ids: Sequence[int]) -> None:
@@ -133,40 +141,49 @@ def _index(generation: Generation, entries: Sequence[Entry]) -> None:
         Point(text.point_id, vector, _payload(entry, text, generation))
         for (entry, text), vector in zip(texts, vectors, strict=True)
     ]
-    with _alone(generation):
+    _announce(generation, entries)
+    with alone(generation):
         # Embedding took its time. What was edited meanwhile is not written at all, and stays behind.
-        published = Entry.objects.published().filter(pk__in=[entry.pk for entry in entries])
-        now = dict(published.values_list("pk", "text_hash"))
-        same = {entry.pk: entry for entry in entries if now.get(entry.pk) == entry.text_hash}
+        ids = [entry.pk for entry in entries]
+        announced = set(
+            generation.embeddings.filter(entry_id__in=ids, text_hash=UNSURE).values_list("entry_id", flat=True)
+        )
+        same = {pk: entry for pk, entry in _unchanged(entries).items() if pk in announced}
         if same:
             store = get_vector_store()
             store.upsert(generation.collection, [point for point in points if point.payload.entry_id in same])
             store.remove_outdated(generation.collection, {pk: entry.text_hash for pk, entry in same.items()})
-            _write_ledger(generation, list(same.values()))
+            _write_ledger(generation, {entry: entry.text_hash for entry in same.values()})
             versions.bump()
 
 
-@contextmanager
-def _alone(generation: Generation) -> Iterator[None]:
-    """One writer at a time to a generation and its ledger, so that no late one can undo what a later one did.
+def _announce(generation: Generation, entries: Sequence[Entry]) -> None:
+    """Say in the ledger, and commit, that these points are about to change.
 
-    A writer that dies lets go, and its ledger rows with it: what it wrote to the store is written again.
+    No rollback reaches the store. Should the worker die with its points half written, the row does not vouch for
+    what was there before, and a deleted entry's row still says that there is something to take out.
     """
-    with transaction.atomic():
-        Generation.objects.select_for_update().get(pk=generation.pk)
-        yield
+    with alone(generation):
+        _write_ledger(generation, dict.fromkeys(_unchanged(entries).values(), UNSURE))
 
 
-def _write_ledger(generation: Generation, entries: Sequence[Entry]) -> None:
+def _unchanged(entries: Sequence[Entry]) -> dict[int, Entry]:
+    """Those that are still published with the text that was read."""
+    published = Entry.objects.published().filter(pk__in=[entry.pk for entry in entries])
+    now = dict(published.values_list("pk", "text_hash"))
+    return {entry.pk: entry for entry in entries if now.get(entry.pk) == entry.text_hash}
+
+
+def _write_ledger(generation: Generation, hashes: Mapping[Entry, str]) -> None:
     rows = [
         Embedding(
             generation=generation,
             entry_id=entry.pk,
-            text_hash=entry.text_hash,
+            text_hash=text_hash,
             points=2 + len(entry.variants),
             embedded_at=timezone.now(),
         )
-        for entry in entries
+        for entry, text_hash in hashes.items()
     ]
     Embedding.objects.bulk_create(
         rows,

@@ -67,12 +67,27 @@ class RqRunner:
 
 
 def work_on_redis() -> None:
-    """RQ's worker with its scheduler, and the sweep beside it. One process: the model is loaded once, not per job."""
+    """RQ's worker with its scheduler, and the sweep beside it. One process: the model is loaded once, not per job.
+
+    While Redis is gone the sweep does what there is to do, and the worker comes back with it.
+    """
+    from redis.exceptions import RedisError
+
+    threading.Thread(target=_sweep_for_ever, name="sweep", daemon=True).start()
+    while True:
+        try:
+            _work_until_told_to_stop()
+            return
+        except RedisError as error:
+            logger.warning("the worker waits for Redis: %s", type(error).__name__)
+            time.sleep(SWEEP_SECONDS)
+
+
+def _work_until_told_to_stop() -> None:
     import django_rq
     from rq.serializers import JSONSerializer
     from rq.worker import SimpleWorker
 
-    threading.Thread(target=_sweep_for_ever, name="sweep", daemon=True).start()
     queue = django_rq.get_queue("default")
     worker = SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer)
     worker.work(with_scheduler=True, logging_level=logging.getLogger().getEffectiveLevel())

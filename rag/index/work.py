@@ -107,7 +107,7 @@ def _build(job: Job, claim: jobs.Claim) -> str:
     generation = Generation.objects.filter(pk=job.scope.get("generation", 0)).first() or generations.beside()
     Job.objects.filter(pk=job.pk).update(scope={**job.scope, "generation": generation.pk})
     reconcile(generation, Reporter(claim, 0), suspects=_suspects(job, generation))
-    found = drift.scan(generation)
+    found = drift.scan(generation, progress=lambda points: claim.advance())
     return f"{generation.collection} holds all published entries; {found.sentence}"
 
 
