@@ -22,6 +22,12 @@ test: $(VENV)/.installed-dev ## Every test, with real PostgreSQL, Redis, model a
 	@tests/install-debian-packages
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: drill
+drill: $(VENV)/.installed-dev ## The index under kill -9, lost queues and switches of generation: SEEDS=20; writes docs/drills/index.md
+	@tests/install-debian-packages
+	@DRILL_SEEDS=$(or $(SEEDS),20) DRILL_REPORT=docs/drills/index.md \
+		$(BIN)/python -m pytest -s tests/index/test_stateful.py tests/stack/test_index_drills.py $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## Format, rules, types and migrations
 	@$(BIN)/ruff format --check .

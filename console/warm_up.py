@@ -11,7 +11,7 @@ from faq import versions, wording
 from rag.answering.generation import get_generator
 from rag.errors import ServiceUnavailable
 from rag.index.embedding import get_embedder
-from rag.index.jobs import ThreadRunner, get_runner
+from rag.index.runners import ThreadRunner, get_runner
 from rag.index.vector_store import get_vector_store
 
 logger = logging.getLogger(__name__)

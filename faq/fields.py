@@ -17,6 +17,8 @@ else:
 class LinesField(Text):
     """In Python a `list[str]`; in the database plain text, so that it can be searched, hashed and read by eye."""
 
+    _pyi_private_set_type: Any  # for the type checker: what may be assigned
+
     def from_db_value(self, value: str | None, *_: object) -> list[str]:
         return lines(value)
 

@@ -23,8 +23,12 @@ class Generation(models.Model):
     model = models.CharField(max_length=120)
     dimension = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.BUILDING, db_index=True)
+    replaces_recipe = models.BooleanField(
+        default=False, help_text="Built because the recipe changed: goes live by itself once it is complete."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     live_at = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
@@ -60,6 +64,12 @@ class Embedding(models.Model):
 class Job(models.Model):
     """Work that goes on behind the pages. The row is the truth; the queue only carries its number."""
 
+    class Kind(models.TextChoices):
+        REINDEX = "reindex", "Reindex"
+        BUILD = "build", "Build a generation"
+        SCAN = "scan", "Drift scan"
+        CLEANUP = "cleanup", "Clean up"
+
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
@@ -67,15 +77,24 @@ class Job(models.Model):
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
 
-    kind = models.CharField(max_length=20)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    scope: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
+    scope_key = models.CharField(max_length=64, blank=True, help_text="The scope in short: two alike are one job.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)
+    outcome = models.TextField(blank=True)
+    claim = models.UUIDField(null=True, editable=False, help_text="Who may go on with it; a former worker may not.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    in_flight: models.JSONField[list[int], list[int]] = models.JSONField(
+        default=list, editable=False, help_text="The entries that its worker has in hand."
+    )
+    cancel_requested = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
@@ -83,13 +102,64 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["kind", "-finished_at"])]
         constraints = [
-            # A second identical click finds the job that already waits.
-            models.UniqueConstraint(fields=["kind"], condition=models.Q(state="queued"), name="one_queued_job_a_kind")
+            # One that waits and one that runs: a second click finds either, an edit made meanwhile gets the first.
+            models.UniqueConstraint(
+                fields=["kind", "scope_key", "state"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="one_active_job_a_scope",
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.pk}"
+
+    @property
+    def rate(self) -> float | None:
+        """Entries a second, while it runs and afterwards; None before there is anything to divide."""
+        until = self.finished_at or self.heartbeat_at
+        if not self.started_at or not until or not self.done:
+            return None
+        seconds = (until - self.started_at).total_seconds()
+        return self.done / seconds if seconds > 0 else None
+
+
+class IndexFailure(models.Model):
+    """An entry whose text could not be indexed, how often, and why. Three times, and it is left alone until edited."""
+
+    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="failures")
+    entry_id = models.BigIntegerField()
+    text_hash = models.CharField(max_length=32)
+    tries = models.PositiveSmallIntegerField(default=0)
+    reason = models.CharField(max_length=300)
+    failed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-failed_at"]
+        constraints = [models.UniqueConstraint(fields=["generation", "entry_id"], name="one_failure_an_entry")]
+
+    def __str__(self) -> str:
+        return f"entry {self.entry_id}: {self.reason}"
+
+
+class DriftScan(models.Model):
+    """What a comparison of content, ledger and points found. A scan that broke off knows nothing."""
+
+    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="scans")
+    counts: models.JSONField[dict[str, int] | None, dict[str, int] | None] = models.JSONField(
+        null=True, help_text="Findings by kind; null when the scan failed."
+    )
+    points = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True)
+    seconds = models.FloatField(default=0.0)
+    scanned_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["-scanned_at"]
+
+    def __str__(self) -> str:
+        return f"{self.generation_id}: {self.counts}"
 
 
 class Receipt(models.Model):

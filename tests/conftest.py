@@ -16,7 +16,7 @@ from faq import wording
 from faq.models import Category, Entry
 from rag.answering import pipeline
 from rag.chat import limits
-from rag.index import generations, indexing, jobs, model_files, vector_store
+from rag.index import generations, indexing, model_files, runners, vector_store
 from rag.resilience import Breaker
 from tests.servers import Postgresql, Qdrant, Redis
 from tests.standins.gemini import GeminiStandIn
@@ -48,7 +48,7 @@ def _nothing_remembered() -> Iterator[None]:
     yield
     wording.forget()
     cache.clear()
-    jobs.get_runner.cache_clear()
+    runners.get_runner.cache_clear()
     vector_store.get_vector_store.cache_clear()
     limits._counter_at.cache_clear()
     for held in vars(pipeline).values():
@@ -97,7 +97,7 @@ def published(db: None) -> Publish:
         return Entry.objects.create(
             question=question,
             answer=answer,
-            variants=list(variants),  # type: ignore[misc]  # the stubs take the base field's type
+            variants=list(variants),
             category=within,
             status=Entry.Status.PUBLISHED,
         )

@@ -18,7 +18,7 @@ from tests.servers import PROJECT
 FLOORS = ("console", "monitoring", "rag", "faq")
 # Each outside SDK and where it may be imported: a file, or a folder with everything in it.
 HOMES = {
-    "django_rq": ("rag/index/jobs.py", "console/settings"),
+    "django_rq": ("rag/index/runners.py", "console/settings"),
     "google": ("rag/answering/generation.py",),
     "httpcore2": ("rag/answering/bounded_http.py",),
     "httpx": ("rag/index/vector_store.py",),  # what qdrant-client raises
@@ -35,8 +35,8 @@ HOMES = {
     "psycopg": (),
     "qdrant_client": ("rag/index/vector_store.py",),
     "qdrant_edge": (),
-    "redis": ("rag/index/jobs.py", "monitoring"),
-    "rq": ("rag/index/jobs.py", "console/settings"),
+    "redis": ("rag/index/runners.py", "monitoring"),
+    "rq": ("rag/index/runners.py", "console/settings"),
     "sentence_transformers": ("rag/index/embedding.py",),
     "snowballstemmer": ("faq/wording.py",),
     "tokenizers": ("rag/index/embedding.py",),
@@ -83,7 +83,7 @@ def top(module: str) -> str:
 
 def test_there_is_a_product_to_look_at() -> None:
     assert len(product()) > 60
-    assert "django_rq" in imports(Path("rag/index/jobs.py"))  # in a function
+    assert "django_rq" in imports(Path("rag/index/runners.py"))  # in a function
 
 
 def test_imports_point_only_down() -> None:

@@ -106,7 +106,7 @@ if REDIS_URL:
     RQ_SHOW_ADMIN_LINK = False
 
 # Answers
-JOB_RUNNER = "rag.index.jobs.RqRunner" if REDIS_URL else "rag.index.jobs.ThreadRunner"
+JOB_RUNNER = "rag.index.runners.RqRunner" if REDIS_URL else "rag.index.runners.ThreadRunner"
 EMBEDDER = {
     "onnx": "rag.index.embedding.OnnxEmbedder",
     "sentence-transformers": "rag.index.embedding.SentenceTransformerEmbedder",
@@ -130,6 +130,7 @@ GEMINI_MODEL = env.GEMINI_MODEL
 GEMINI_BASE_URL = env.GEMINI_BASE_URL
 GENERATOR = "rag.answering.generation.GeminiGenerator" if GEMINI_API_KEY else None
 RECEIPT_DAYS = env.RECEIPT_DAYS
+GENERATION_DAYS = env.GENERATION_DAYS
 RATE_LIMIT_CHAT = env.RATE_LIMIT_CHAT
 RATE_LIMIT_ENFORCED = env.deployed
 TRUSTED_PROXIES = list(env.TRUSTED_PROXIES)

@@ -53,9 +53,9 @@ def embedded(question: str) -> Vector:
     return vector
 
 
-def nearest(vector: Vector) -> list[Match]:
-    """Raises VectorStoreUnavailable."""
-    return get_vector_store().search(settings.QDRANT_COLLECTION_NAME, vector, POINTS)
+def nearest(vector: Vector, collection: str | None = None) -> list[Match]:
+    """In the live generation, unless a collection is named. Raises VectorStoreUnavailable."""
+    return get_vector_store().search(collection or settings.QDRANT_COLLECTION_NAME, vector, POINTS)
 
 
 def rank_by_meaning(question: str, matches: Sequence[Match], held: wording.Sample) -> Found:

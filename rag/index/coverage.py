@@ -20,6 +20,7 @@ class Coverage:
     outdated: int
     missing: int
     unpublished: int  # still in the index, though no longer published
+    parked: int = 0  # of the missing and outdated: failed so often that they wait for an edit
 
     @property
     def ratio(self) -> float:
@@ -40,14 +41,31 @@ def coverage(generation: Generation | None = None) -> Coverage:
         missing=Count("pk", filter=Q(indexed_hash=None)),
     )
     unpublished = surplus(generation).count() if generation else 0
+    parked_now = parked(generation).count() if generation else 0
     outdated = states["published"] - states["current"] - states["missing"]
-    return Coverage(outdated=outdated, unpublished=unpublished, **states)
+    return Coverage(outdated=outdated, unpublished=unpublished, parked=parked_now, **states)
+
+
+TRIES = 3  # a text that could not be indexed so often is parked until it is edited
 
 
 def behind(generation: Generation) -> QuerySet[Any]:
-    """Published entries that are missing or outdated in this generation."""
-    rows = _with_indexed_hash(generation)
-    return rows.filter(Q(indexed_hash=None) | ~Q(indexed_hash=F("text_hash"))).order_by("pk")
+    """Published entries that are missing or outdated in this generation and may be tried."""
+    return _not_current(generation).exclude(_is_parked(generation)).order_by("pk")
+
+
+def parked(generation: Generation) -> QuerySet[Any]:
+    """Published entries that are missing or outdated because their very text has failed too often."""
+    return _not_current(generation).filter(_is_parked(generation)).order_by("pk")
+
+
+def _not_current(generation: Generation) -> QuerySet[Any]:
+    return _with_indexed_hash(generation).filter(Q(indexed_hash=None) | ~Q(indexed_hash=F("text_hash")))
+
+
+def _is_parked(generation: Generation) -> Exists:
+    same_text = generation.failures.filter(entry_id=OuterRef("pk"), text_hash=OuterRef("text_hash"))
+    return Exists(same_text.filter(tries__gte=TRIES))
 
 
 def without_current_points(entry_ids: Sequence[int]) -> list[int]:

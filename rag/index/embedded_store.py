@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 from django.db import Error, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from rag.errors import VectorStoreUnavailable
 from rag.index.embedding import Vector
@@ -79,6 +79,10 @@ class EmbeddedStore:
         self._changed(collection).points.filter(entry_id__in=entry_ids).delete()
 
     @transaction.atomic
+    def remove_points(self, collection: str, point_ids: Sequence[UUID]) -> None:
+        self._changed(collection).points.filter(point_id__in=point_ids).delete()
+
+    @transaction.atomic
     def remove_outdated(self, collection: str, text_hashes: dict[int, str]) -> None:
         points = self._changed(collection).points.filter(entry_id__in=list(text_hashes))
         points.exclude(payload__text_hash__in=list(text_hashes.values())).delete()
@@ -118,8 +122,10 @@ class EmbeddedStore:
         StoredCollection.objects.filter(pk=found.pk).update(version=F("version") + 1)
         return found
 
-    def _load(self, alias: str) -> _Loaded:
-        row = StoredAlias.objects.filter(name=alias).values_list("collection_id", "collection__version").first()
+    def _load(self, name: str) -> _Loaded:
+        """What an alias, or a collection itself, holds now."""
+        rows = StoredCollection.objects.filter(Q(storedalias__name=name) | Q(name=name))
+        row = rows.values_list("pk", "version").first()
         if row is None:
             raise VectorStoreUnavailable("missing", "nothing has been indexed yet")
         pk, version = row

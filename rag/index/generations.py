@@ -1,9 +1,11 @@
-"""Which collection is read, which is being built, and the step from one to the other."""
+"""Which collection is read, which is being built, and the steps from one to the other."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -15,70 +17,124 @@ from rag.index.vector_store import get_vector_store
 from rag.models import Generation
 
 logger = logging.getLogger(__name__)
+State = Generation.State
+
+
+class NotPossible(Exception):
+    """This step cannot be taken with this generation; the sentence says why."""
 
 
 def live() -> Generation | None:
-    return Generation.objects.filter(state=Generation.State.LIVE).first()
+    return Generation.objects.filter(state=State.LIVE).first()
+
+
+def followed() -> list[Generation]:
+    """Those that every edit goes into: the live one first, then what is built beside it."""
+    rows = Generation.objects.filter(state__in=[State.LIVE, State.BUILDING])
+    return sorted(rows, key=lambda one: (one.state != State.LIVE, one.pk))
 
 
 def target() -> Generation:
-    """The generation that follows the content: the live one, or the one being built when the recipe has changed.
+    """The generation of the current recipe: the live one, or one that is built beside it when the recipe has changed.
 
-    Its collection exists afterwards. The first one ever goes live at once: half an index answers better than none.
+    The collections of all that follow the content exist afterwards. The first one ever goes live at once: half an
+    index answers better than none.
     """
     recipe = current_recipe()
-    unfinished = Generation.objects.exclude(state=Generation.State.RETIRED).filter(recipe=recipe.fingerprint)
-    generation = unfinished.order_by("-created_at").first() or new(recipe)
-    generation = _with_collection(generation, recipe)
+    alike = [_with_collection(one) for one in followed() if one.recipe == recipe.fingerprint]
+    alike = [one for one in alike if one.state != State.RETIRED]
+    generation = alike[0] if alike else _with_collection(_new(recipe, replaces_recipe=live() is not None))
     if live() is None:
         promote(generation)
-    elif generation.state == Generation.State.LIVE:
+    elif generation.state == State.LIVE:
         _see_to_alias(generation)
     return generation
 
 
-def new(recipe: Recipe | None = None) -> Generation:
-    """A generation to be built beside the live one; its collection is made when it is first filled."""
-    recipe = recipe or current_recipe()
+def beside() -> Generation:
+    """A new generation of the current recipe, with its collection, beside the one that answers."""
+    return _with_collection(_new(current_recipe()))
+
+
+def promote(generation: Generation) -> None:
+    """Reads go to this generation from now on: one alias call, and the former one is kept."""
+    get_vector_store().point_alias(settings.QDRANT_COLLECTION_NAME, generation.collection)
+    now = timezone.now()
+    with transaction.atomic():
+        former = Generation.objects.filter(state=State.LIVE).exclude(pk=generation.pk)
+        former.update(state=State.RETIRED, retired_at=now)
+        Generation.objects.filter(pk=generation.pk).update(state=State.LIVE, live_at=now, retired_at=None)
+        versions.bump()
+    generation.refresh_from_db()
+    logger.info("generation promoted", extra={"collection": generation.collection})
+
+
+def former() -> Generation | None:
+    """The one that was live before, if it is still kept."""
+    kept = Generation.objects.filter(state=State.RETIRED, live_at__isnull=False)
+    return kept.order_by("-retired_at").first()
+
+
+def past_their_time(now: datetime) -> list[Generation]:
+    """Retired ones, kept for rollback long enough."""
+    until = now - timedelta(days=settings.GENERATION_DAYS)
+    return list(Generation.objects.filter(state=State.RETIRED, retired_at__lt=until))
+
+
+def reclaim(generation: Generation) -> bool:
+    """Give the place of a generation back for good. Raises NotPossible for the live one."""
+    if generation.state == State.LIVE:
+        raise NotPossible(f"{generation.collection} is live: promote another one first.")
+    if get_vector_store().describe(generation.collection) is not None:
+        get_vector_store().drop(generation.collection)
+    generation.delete()
+    logger.info("generation reclaimed", extra={"collection": generation.collection})
+    return True
+
+
+def in_place(generation: Generation) -> bool:
+    """Is the collection there, of the right kind, and under the alias? Raises VectorStoreUnavailable."""
+    store = get_vector_store()
+    described = store.describe(generation.collection)
+    if described is None or (described.dimension, described.distance) != (generation.dimension, "Cosine"):
+        return False
+    return store.alias_target(settings.QDRANT_COLLECTION_NAME) == generation.collection
+
+
+@contextmanager
+def alone(generation: Generation) -> Iterator[None]:
+    """One writer at a time to a generation and its ledger, so that no late one can undo what a later one did.
+
+    A writer that dies lets go, and its ledger rows with it: what it wrote to the store is written again.
+    """
+    with transaction.atomic():
+        Generation.objects.select_for_update().get(pk=generation.pk)
+        yield
+
+
+def _new(recipe: Recipe, *, replaces_recipe: bool = False) -> Generation:
     stamp = timezone.now().strftime("%Y%m%d%H%M%S%f")[:-3]
     return Generation.objects.create(
         collection=f"{settings.QDRANT_COLLECTION_NAME}_{stamp}",
         recipe=recipe.fingerprint,
         model=recipe.model,
         dimension=recipe.dimension,
+        replaces_recipe=replaces_recipe,
     )
 
 
-def beside(current: Generation) -> Generation:
-    """A new generation of the current recipe, with its collection, beside the one that answers."""
-    return _with_collection(new(), current_recipe()) if current.state == Generation.State.LIVE else current
-
-
-def promote(generation: Generation) -> None:
-    """Reads go to this generation from now on: one alias call, and the former one is kept."""
-    get_vector_store().point_alias(settings.QDRANT_COLLECTION_NAME, generation.collection)
-    with transaction.atomic():
-        former = Generation.objects.filter(state=Generation.State.LIVE).exclude(pk=generation.pk)
-        former.update(state=Generation.State.RETIRED)
-        now_live: dict[str, Any] = {"state": Generation.State.LIVE, "live_at": timezone.now()}
-        Generation.objects.filter(pk=generation.pk).update(**now_live)
-        versions.bump()
-    generation.refresh_from_db()
-    logger.info("generation promoted", extra={"collection": generation.collection})
-
-
-def _with_collection(generation: Generation, recipe: Recipe) -> Generation:
-    """A lost collection is made again and its ledger forgotten; one of the wrong kind is left for a new one."""
+def _with_collection(generation: Generation) -> Generation:
+    """A lost collection is made again and its ledger forgotten; one of the wrong kind is retired, never written to."""
     store = get_vector_store()
     found = store.describe(generation.collection)
-    if found is not None and (found.dimension, found.distance) != (recipe.dimension, recipe.distance):
-        logger.error("collection has another dimension or distance", extra={"collection": generation.collection})
-        Generation.objects.filter(pk=generation.pk).update(state=Generation.State.RETIRED)
-        generation = new(recipe)
-        found = None
     if found is None:
-        generation.embeddings.all().delete()
-        store.create(generation.collection, recipe.dimension)
+        with alone(generation):
+            generation.embeddings.all().delete()
+        store.create(generation.collection, generation.dimension)
+    elif (found.dimension, found.distance) != (generation.dimension, "Cosine"):
+        logger.error("collection has another dimension or distance", extra={"collection": generation.collection})
+        generation.state, generation.retired_at = State.RETIRED, timezone.now()
+        generation.save(update_fields=["state", "retired_at"])
     return generation
 
 

@@ -1,208 +1,174 @@
-"""Jobs: asked for after a commit, carried by a queue, true in their rows. The one file that knows RQ."""
+"""Jobs: rows that say what is to be done, who does it and how far it is. What a job does is in `work.py`."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-import threading
-import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
-from django.conf import settings
-from django.core.signals import setting_changed
-from django.db import Error, connection, transaction
+from django.db import Error, IntegrityError, transaction
+from django.db.models import F, Q
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
-from rag.errors import ServiceUnavailable
-from rag.index import generations
-from rag.index.coverage import behind, surplus
-from rag.index.indexing import reconcile
-from rag.index.recipe import current_recipe
-from rag.models import Generation, Job
+from rag.index.runners import get_runner
+from rag.models import Job
 
 logger = logging.getLogger(__name__)
 
-REINDEX = "reindex"
-SWEEP_SECONDS = 5.0
-SILENT_SECONDS = 60.0  # a running job that has not been heard of for so long has lost its worker
+SILENT_SECONDS = 30.0  # a running job that has not been heard of for so long has lost its worker
+ACTIVE = [Job.State.QUEUED, Job.State.RUNNING]
 
 
-class JobRunner(Protocol):
-    def enqueue(self, job_id: int) -> None:
-        """Have this job run soon, by somebody. May do nothing: the sweep finds the row."""
-        ...
+class Superseded(Exception):
+    """Another worker has taken this job over, or it is over: stop at once, and write nothing more."""
 
 
-class ThreadRunner:
-    """One thread in the web process, for a machine without Redis. It sweeps by itself."""
-
-    def __init__(self) -> None:
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def enqueue(self, job_id: int) -> None:
-        self._wake.set()
-
-    def start(self) -> None:
-        """Called once in each web process, after the fork."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
-            self._thread.start()
-
-    def _work(self) -> None:
-        while True:
-            self._wake.wait(SWEEP_SECONDS)
-            self._wake.clear()
-            try:
-                sweep()
-                run_waiting()
-            except Exception:
-                logger.exception("the job runner goes on after an error")
-            finally:
-                connection.close()
+class Cancelled(Exception):
+    """Somebody asked for this job to stop."""
 
 
-class RqRunner:
-    """RQ carries the job's number; JSON, so that whoever can write to Redis still cannot make us run code."""
-
-    def enqueue(self, job_id: int) -> None:
-        import django_rq
-        from redis.exceptions import RedisError
-
-        try:
-            django_rq.get_queue("default").enqueue_call(
-                "rag.index.jobs.run", args=(job_id,), result_ttl=600, failure_ttl=7 * 86_400
-            )
-        except RedisError as error:
-            logger.warning("job waits for the sweep: %s", type(error).__name__, extra={"job": job_id})
+def request(kind: str = Job.Kind.REINDEX, scope: dict[str, Any] | None = None, *, user: Any = None) -> Job:
+    """The job of this kind and scope that waits or runs already, or a new one. Enqueued after the commit."""
+    active = Job.objects.filter(kind=kind, scope_key=_key(scope), state__in=ACTIVE)
+    return active.order_by("-pk").first() or follow_up(kind, scope, user=user)
 
 
-def request(kind: str = REINDEX, *, user: Any = None) -> Job:
-    """The job of this kind that waits already, or a new one; handed to the runner."""
-    Job.objects.bulk_create([Job(kind=kind, requested_by=user)], ignore_conflicts=True)
-    job = Job.objects.filter(kind=kind).order_by("-pk").first()
+def follow_up(kind: str = Job.Kind.REINDEX, scope: dict[str, Any] | None = None, *, user: Any = None) -> Job:
+    """A job that starts from now on: one that runs already may have passed by what has just changed."""
+    waiting = Job(kind=kind, scope=scope or {}, scope_key=_key(scope), requested_by=user)
+    Job.objects.bulk_create([waiting], ignore_conflicts=True)
+    job = Job.objects.filter(kind=kind, scope_key=_key(scope)).order_by("-pk").first()
     assert job is not None
-    get_runner().enqueue(job.pk)
+    transaction.on_commit(partial(_enqueue, job.pk))
     return job
 
 
-def sweep() -> None:
-    """Find what nobody is working on: jobs that lost their worker, and an index behind its content."""
-    silent = timezone.now() - timedelta(seconds=SILENT_SECONDS)
-    lost = Job.objects.filter(state=Job.State.RUNNING, heartbeat_at__lt=silent)
-    if lost.update(state=Job.State.FAILED, error="The worker went away.", finished_at=timezone.now()):
-        logger.warning("a job lost its worker")
-    if not Job.objects.filter(state=Job.State.RUNNING).exists():
-        for pk in Job.objects.filter(state=Job.State.QUEUED).values_list("pk", flat=True):
-            get_runner().enqueue(pk)
-    if not _under_way() and not _failed_lately() and index_is_behind():
-        request()
+def claim(job_id: int) -> Claim | None:
+    """The right to do this job; None when it is not waiting, or one like it is under way."""
+    mine, now = uuid.uuid4(), timezone.now()
+    waiting = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)
+    try:
+        with transaction.atomic():
+            claimed = waiting.update(
+                state=Job.State.RUNNING,
+                claim=mine,
+                attempts=F("attempts") + 1,
+                started_at=now,
+                heartbeat_at=now,
+                finished_at=None,
+                outcome="",
+            )
+    except IntegrityError:
+        return None
+    return Claim(job_id, mine) if claimed else None
 
 
-def index_is_behind() -> bool:
-    generation = generations.live()
-    if generation is None or generation.recipe != current_recipe().fingerprint:
-        return True
-    return behind(generation).exists() or surplus(generation).exists()
+Watch = Callable[[int, int], None]
 
 
-def run_waiting() -> None:
-    for pk in list(Job.objects.filter(state=Job.State.QUEUED).values_list("pk", flat=True)):
-        run(pk)
+@dataclass
+class Claim:
+    """One worker's hold on one job. Every step proves that it still holds."""
+
+    job_id: int
+    token: uuid.UUID
+    watch: Watch | None = None  # told how many are done, of how many
+
+    def read(self) -> Job:
+        return Job.objects.get(pk=self.job_id)
+
+    def take(self, entry_ids: Sequence[int]) -> None:
+        """Say what is in hand before it is touched, so that a death tells what it died of."""
+        self._update(in_flight=list(entry_ids))
+        if Job.objects.filter(pk=self.job_id, cancel_requested=True).exists():
+            raise Cancelled
+
+    def advance(self, **counts: int) -> None:
+        self._update(in_flight=[], **counts)
+
+    def finish(self, state: str, outcome: str) -> None:
+        self._update(state=state, outcome=outcome[:2_000], in_flight=[], finished_at=timezone.now())
+
+    def _update(self, **values: Any) -> None:
+        held = Job.objects.filter(pk=self.job_id, claim=self.token, state=Job.State.RUNNING)
+        if not held.update(heartbeat_at=timezone.now(), **values):
+            raise Superseded
 
 
-def run(job_id: int) -> None:
-    """Do the job if it still waits: a second delivery of the same number changes nothing."""
+def cancel(job: Job) -> None:
+    """A waiting job never runs; a running one stops after the batch in hand. What is done stays done."""
     now = timezone.now()
-    claimed = Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(
-        state=Job.State.RUNNING, started_at=now, heartbeat_at=now
-    )
-    if not claimed:
-        return
+    row = Job.objects.filter(pk=job.pk)
+    if not row.filter(state=Job.State.QUEUED).update(
+        state=Job.State.CANCELLED, outcome="Cancelled before it began.", finished_at=now
+    ):
+        row.filter(state=Job.State.RUNNING).update(cancel_requested=True)
+
+
+def resume(job: Job, *, user: Any = None) -> Job:
+    """Go on with a job that was cancelled or failed: only what is still behind is done."""
+    return request(job.kind, job.scope, user=user)
+
+
+def adopt_abandoned() -> int:
+    """Put jobs whose worker went silent back into the queue. The silent one can write nothing any more."""
+    silent = timezone.now() - timedelta(seconds=SILENT_SECONDS)
+    adopted = 0
+    for pk in Job.objects.filter(state=Job.State.RUNNING, heartbeat_at__lt=silent).values_list("pk", flat=True):
+        adopted += _adopt(pk, silent)
+    return adopted
+
+
+def _adopt(pk: int, silent: Any) -> int:
+    running = Job.objects.filter(pk=pk, state=Job.State.RUNNING, heartbeat_at__lt=silent)
     try:
-        _reindex(job_id)
-    except ServiceUnavailable as error:
-        _finish(job_id, Job.State.FAILED, str(error))
-        logger.warning("reindex stopped: %s", error, extra={"job": job_id})
-    except Exception as error:
-        _finish(job_id, Job.State.FAILED, f"Unexpected: {type(error).__name__}. The log has the rest.")
-        raise
-    else:
-        _finish(job_id, Job.State.SUCCEEDED)
+        with transaction.atomic():
+            adopted = running.update(state=Job.State.QUEUED, claim=None)
+    except IntegrityError:  # one like it waits already, and will do the same
+        now = timezone.now()
+        adopted = running.update(state=Job.State.FAILED, claim=None, outcome="The worker went away.", finished_at=now)
+    if adopted:
+        logger.warning("a job lost its worker and is taken up again", extra={"job": pk})
+    return adopted
 
 
-def _reindex(job_id: int) -> None:
-    generation = generations.target()
-
-    def advance(done: int, total: int) -> None:
-        Job.objects.filter(pk=job_id).update(done=done, total=total, heartbeat_at=timezone.now())
-
-    reconcile(generation, advance)
-    if generation.state == Generation.State.BUILDING and not behind(generation).exists():
-        generations.promote(generation)
+def waiting() -> list[int]:
+    """Numbers of the jobs that nobody has begun, oldest first."""
+    rows = Job.objects.filter(state=Job.State.QUEUED).order_by("pk")
+    return list(rows.values_list("pk", flat=True))
 
 
-def _finish(job_id: int, state: Job.State, error: str = "") -> None:
-    Job.objects.filter(pk=job_id).update(state=state, error=error, finished_at=timezone.now())
+def finished_since(kind: str, seconds: float) -> bool:
+    """Has a job of this kind ended, or is one under way, so lately that another is not yet due?"""
+    lately = timezone.now() - timedelta(seconds=seconds)
+    recent = Q(state__in=ACTIVE) | Q(finished_at__gt=lately)
+    return Job.objects.filter(recent, kind=kind).exists()
 
 
-def _under_way() -> bool:
-    return Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists()
-
-
-def _failed_lately() -> bool:
-    """After a failure the sweep leaves the service some rest before it asks again."""
+def busy_or_resting(seconds: float) -> bool:
+    """Is work under way, or did the latest end badly so lately that the services are to be left alone?"""
+    if Job.objects.filter(state__in=ACTIVE, kind__in=[Job.Kind.REINDEX, Job.Kind.BUILD]).exists():
+        return True
     latest = Job.objects.exclude(finished_at=None).order_by("-finished_at").first()
-    rested = timezone.now() - timedelta(seconds=2 * SWEEP_SECONDS)
-    return latest is not None and latest.state == Job.State.FAILED and latest.finished_at > rested  # type: ignore[operator]
+    rested = timezone.now() - timedelta(seconds=seconds)
+    return bool(latest and latest.finished_at and latest.state == Job.State.FAILED and latest.finished_at > rested)
 
 
-def request_after_commit() -> None:
-    """Not before, so that a long import holds no row that others wait for. If it is lost, the sweep finds the fact."""
-    transaction.on_commit(_request_or_leave_it_to_the_sweep)
-
-
-def _request_or_leave_it_to_the_sweep() -> None:
+def _enqueue(job_id: int) -> None:
+    """After the commit. Whatever goes wrong here, the sweep finds the row."""
     try:
-        request()
+        get_runner().enqueue(job_id)
     except Error as error:
-        logger.warning("no job could be written: %s", type(error).__name__)
+        logger.warning("a job waits for the sweep: %s", type(error).__name__, extra={"job": job_id})
 
 
-def work_on_redis() -> None:
-    """RQ's worker with its scheduler, and the sweep beside it. One process: the model is loaded once, not per job."""
-    import django_rq
-    from rq.serializers import JSONSerializer
-    from rq.worker import SimpleWorker
-
-    threading.Thread(target=_sweep_for_ever, name="sweep", daemon=True).start()
-    queue = django_rq.get_queue("default")
-    worker = SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer)
-    worker.work(with_scheduler=True, logging_level=logging.getLogger().getEffectiveLevel())
-
-
-def _sweep_for_ever() -> None:
-    while True:
-        time.sleep(SWEEP_SECONDS)
-        try:
-            sweep()
-        except Exception:
-            logger.exception("the sweep goes on after an error")
-        finally:
-            connection.close()
-
-
-@lru_cache(maxsize=1)
-def get_runner() -> JobRunner:
-    runner: JobRunner = import_string(settings.JOB_RUNNER)()
-    return runner
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "JOB_RUNNER":
-        get_runner.cache_clear()
-
-
-setting_changed.connect(_forget)
+def _key(scope: dict[str, Any] | None) -> str:
+    if not scope:
+        return ""
+    return hashlib.sha256(json.dumps(scope, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""An edit is followed by the index: after commit, a job is asked for."""
+"""An edit is followed by the index: a job is written with it, and enqueued after the commit."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ def follow(*, instance: Entry | None = None, **_: Any) -> None:
 
     concerned = instance is None or instance.status == Entry.Status.PUBLISHED
     if concerned or Embedding.objects.filter(entry_id=instance.pk).exists():  # type: ignore[union-attr]
-        jobs.request_after_commit()
+        jobs.follow_up()

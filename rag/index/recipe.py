@@ -46,7 +46,9 @@ def point_texts(entry: Entry) -> list[PointText]:
     """The question, the answer and every variant: an entry scores as its best point does."""
     named = [("question", entry.question), ("answer", entry.answer)]
     named += [("variant", variant) for variant in entry.variants]
-    return [
-        PointText(uuid.uuid5(_NAMESPACE, f"{entry.pk}/{number}"), kind, text)
-        for number, (kind, text) in enumerate(named)
-    ]
+    ids = point_ids(entry.pk, len(named))
+    return [PointText(point_id, kind, text) for point_id, (kind, text) in zip(ids, named, strict=True)]
+
+
+def point_ids(entry_id: int, texts: int) -> list[uuid.UUID]:
+    return [uuid.uuid5(_NAMESPACE, f"{entry_id}/{number}") for number in range(texts)]

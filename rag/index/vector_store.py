@@ -79,6 +79,8 @@ class VectorStore(Protocol):
 
     def remove(self, collection: str, entry_ids: Sequence[int]) -> None: ...
 
+    def remove_points(self, collection: str, point_ids: Sequence[UUID]) -> None: ...
+
     def remove_outdated(self, collection: str, text_hashes: dict[int, str]) -> None:
         """Of these entries, the points with another text hash than the one named."""
         ...
@@ -141,6 +143,12 @@ class QdrantStore:
 
         of_entries = models.FieldCondition(key="entry_id", match=models.MatchAny(any=list(entry_ids)))
         self._delete(collection, models.Filter(must=[of_entries]))
+
+    def remove_points(self, collection: str, point_ids: Sequence[UUID]) -> None:
+        from qdrant_client import models
+
+        selector = models.PointIdsList(points=[str(one) for one in point_ids])
+        self._call(lambda: self._client.delete(collection, points_selector=selector, wait=True))
 
     def remove_outdated(self, collection: str, text_hashes: dict[int, str]) -> None:
         from qdrant_client import models

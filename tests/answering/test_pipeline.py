@@ -15,7 +15,7 @@ from faq.models import Entry
 from rag.answering import pipeline
 from rag.answering.pipeline import Answer, Delta, Meta, answer, stream
 from rag.errors import EmbedderUnavailable, VectorStoreUnavailable
-from rag.index import jobs
+from rag.index import jobs, work
 from rag.index.embedding import OnnxEmbedder
 from rag.models import Receipt
 from tests.standins.gemini import API_KEY, MODEL_VERSION, GeminiStandIn
@@ -34,7 +34,7 @@ def house(published: Published) -> dict[str, Entry]:
         "delete": published("How do I delete my account?", "In the settings, at the very bottom. It takes a day."),
         "opening": published("When are you open?", "Monday to Friday from nine to five."),
     }
-    jobs.run(jobs.request().pk)
+    work.run(jobs.request().pk)
     return entries
 
 

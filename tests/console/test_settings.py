@@ -82,7 +82,7 @@ def test_development_needs_nothing(tmp_path: Path) -> None:
     assert settings["DATABASES"]["default"]["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert settings["CACHES"]["default"]["BACKEND"].endswith("LocMemCache")
     assert settings["VECTOR_STORE"] == "rag.index.embedded_store.EmbeddedStore"
-    assert settings["JOB_RUNNER"] == "rag.index.jobs.ThreadRunner"
+    assert settings["JOB_RUNNER"] == "rag.index.runners.ThreadRunner"
     assert settings["EMBEDDER"] == "rag.index.embedding.OnnxEmbedder"
     assert (settings["GENERATOR"], settings["QDRANT_URL"], settings["REDIS_URL"]) == (None, None, "")
     assert "django_rq" not in settings["INSTALLED_APPS"]
@@ -103,7 +103,7 @@ def test_development_uses_the_servers_that_it_is_told(tmp_path: Path) -> None:
     assert settings["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
     assert settings["CACHES"]["default"]["BACKEND"] == "django_redis.cache.RedisCache"
     assert settings["VECTOR_STORE"] == "rag.index.vector_store.QdrantStore"
-    assert settings["JOB_RUNNER"] == "rag.index.jobs.RqRunner"
+    assert settings["JOB_RUNNER"] == "rag.index.runners.RqRunner"
     assert settings["GENERATOR"] == "rag.answering.generation.GeminiGenerator"
     assert settings["EMBEDDER"] == "rag.index.embedding.SentenceTransformerEmbedder"
     assert "django_rq" in settings["INSTALLED_APPS"]

@@ -15,10 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from faq.models import Category, Entry
 from rag.errors import VectorStoreUnavailable
-from rag.index import generations, indexing, jobs
+from rag.index import generations, indexing, jobs, work
 from rag.index.coverage import coverage
 from rag.index.embedding import get_embedder
 from rag.index.recipe import point_texts
+from rag.index.runners import get_runner
 from rag.index.vector_store import get_vector_store
 from rag.models import Generation, Job, StoredCollection, StoredPoint
 
@@ -28,7 +29,7 @@ Published = Callable[..., Entry]
 
 def reindex() -> Job:
     job = jobs.request()
-    jobs.run(job.pk)
+    work.run(job.pk)
     job.refresh_from_db()
     return job
 
@@ -71,7 +72,12 @@ class TestOneEdit:
         published("When is lunch?", "At noon.")
         reindex()
         rows = Entry.objects.filter(pk=entry.pk)
-        {"archive": lambda: rows.update(status="archived"), "delete": entry.delete, "delete_many": rows.delete}[way]()
+        ways: dict[str, Callable[[], Any]] = {
+            "archive": lambda: rows.update(status="archived"),
+            "delete": entry.delete,
+            "delete_many": rows.delete,
+        }
+        ways[way]()
         assert coverage().unpublished == 1
 
         reindex()
@@ -99,15 +105,15 @@ class TestRaces:
     ) -> None:
         entry = published("Where are the gates?", "In the wall.")
         generation = generations.target()
-        upsert = get_vector_store().upsert
+        embed = get_embedder().embed
 
-        def edited_meanwhile(*args: Any) -> None:
-            upsert(*args)
+        def edited_meanwhile(self: Any, texts: Any) -> Any:
             Entry.objects.filter(pk=entry.pk).update(answer="In the roof.")
+            return embed(texts)
 
-        monkeypatch.setattr(type(get_vector_store()), "upsert", lambda self, *args: edited_meanwhile(*args))
+        monkeypatch.setattr(type(get_embedder()), "embed", edited_meanwhile)
         indexing.index(generation, [entry.pk])
-        assert coverage().current == 0
+        assert (coverage().current, points()) == (0, {})
         monkeypatch.undo()
 
         reindex()
@@ -118,42 +124,41 @@ class TestRaces:
         published("Where are the gates?", "In the wall.")
         job = reindex()
         finished_at = job.finished_at
-        jobs.run(job.pk)
+        assert not work.run(job.pk)
         job.refresh_from_db()
         assert job.finished_at == finished_at
 
-    def test_a_second_click_finds_the_job_that_waits(self) -> None:
-        assert jobs.request().pk == jobs.request().pk
-        assert Job.objects.count() == 1
-
 
 class TestFollowing:
-    def test_a_job_is_asked_for_after_the_commit(
-        self, published: Published, django_capture_on_commit_callbacks: Any
+    def test_a_job_is_written_with_the_edit_and_enqueued_after_the_commit(
+        self, published: Published, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        enqueued: list[int] = []
+        monkeypatch.setattr(type(get_runner()), "enqueue", lambda self, job_id: enqueued.append(job_id))
         with django_capture_on_commit_callbacks(execute=True):
             published("Where are the gates?", "In the wall.")
-            assert not Job.objects.exists()
-        assert Job.objects.get().state == Job.State.QUEUED
+            job = Job.objects.get()
+            assert (job.state, enqueued) == (Job.State.QUEUED, [])
+        assert enqueued == [job.pk]
 
-    def test_a_draft_that_was_never_indexed_asks_for_nothing(self, django_capture_on_commit_callbacks: Any) -> None:
-        with django_capture_on_commit_callbacks(execute=True):
-            Entry.objects.create(category=Category.objects.create(name="c"), question="q", answer="a")
+    def test_a_draft_that_was_never_indexed_asks_for_nothing(self) -> None:
+        Entry.objects.create(category=Category.objects.create(name="c"), question="q", answer="a")
         assert not Job.objects.exists()
 
     def test_the_sweep_finds_what_no_signal_told(self, published: Published) -> None:
         published("Where are the gates?", "In the wall.")
-        jobs.sweep()
-        jobs.run_waiting()
+        Job.objects.all().delete()
+        work.sweep()
+        work.run_waiting()
         assert coverage().complete
-        jobs.sweep()
-        assert Job.objects.count() == 1
+        work.sweep()
+        assert Job.objects.filter(kind=Job.Kind.REINDEX).count() == 1
 
-    def test_a_job_that_lost_its_worker_is_taken_up_again(self, published: Published) -> None:
+    def test_an_edit_during_a_job_gets_a_job_of_its_own(self, published: Published) -> None:
+        claim = jobs.claim(jobs.request().pk)
+        assert claim is not None
         published("Where are the gates?", "In the wall.")
-        Job.objects.create(kind=jobs.REINDEX, state=Job.State.RUNNING, heartbeat_at="2026-01-01T00:00Z")
-        jobs.sweep()
-        assert Job.objects.filter(state=Job.State.FAILED, error="The worker went away.").exists()
+        assert sorted(Job.objects.values_list("state", flat=True)) == [Job.State.QUEUED, Job.State.RUNNING]
 
 
 class TestOutage:
@@ -174,7 +179,7 @@ class TestOutage:
         upsert = store.upsert
         monkeypatch.setattr(type(store), "upsert", second_fails)
         job = reindex()
-        assert (job.state, job.error) == (Job.State.FAILED, "vector store: nobody listens")
+        assert (job.state, job.outcome) == (Job.State.FAILED, "vector store: nobody listens")
         assert coverage().current == 2
 
 

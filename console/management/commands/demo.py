@@ -19,7 +19,7 @@ from console.environment import current
 from console.processes import run_until_interrupted
 from faq.models import Entry, EntryQuerySet
 from faq.transfer.writing import set_status
-from rag.index.jobs import index_is_behind
+from rag.index.work import index_is_behind
 
 GUIDE = Path(settings.BASE_DIR) / "faq" / "guide" / "guide.csv"
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from rag.errors import ServiceUnavailable
-from rag.index import generations
-from rag.index.coverage import behind, coverage
-from rag.index.indexing import Indexed, reconcile
-from rag.models import Generation
+from rag.index import jobs, work
+from rag.index.coverage import coverage
+from rag.models import Generation, Job
+from rag.quality import promotion
+
+POLL_SECONDS = 0.5
 
 
 class Command(BaseCommand):
@@ -24,29 +27,47 @@ class Command(BaseCommand):
             "--generation",
             choices=["live", "new"],
             default="live",
-            help="new: build a whole new collection beside the live one, then promote it.",
+            help="new: build a whole new collection beside the live one, check it, then promote it.",
         )
 
     def handle(self, *, generation: str, **options: Any) -> None:
-        try:
-            target = generations.target()
-            if generation == "new":
-                target = generations.beside(target)
-            indexed = self._with_progress(target)
-            if target.state == Generation.State.BUILDING and not behind(target).exists():
-                generations.promote(target)
-        except ServiceUnavailable as error:
-            raise CommandError(f"{error}. What was indexed until now is kept; run this again to go on.") from error
-        done = coverage()
+        if generation == "new":
+            cost = promotion.estimate()
+            self.stdout.write(
+                f"{cost.entries} entries as {cost.points} points, about {cost.seconds / 60:.1f} minutes"
+                f" and {cost.bytes / 1e6:.1f} MB beside the live generation."
+            )
+        job = self._done(jobs.request(Job.Kind.BUILD if generation == "new" else Job.Kind.REINDEX))
+        if job.state != Job.State.SUCCEEDED:
+            raise CommandError(f"{job.outcome} What was indexed until now is kept; run this again to go on.")
+        if generation == "new":
+            self._promote(job)
+        now = coverage()
         self.stdout.write(
             self.style.SUCCESS(
-                f"{indexed.embedded} embedded, {indexed.removed} removed; coverage {done.ratio:.1%}"
-                f" ({done.current} of {done.published} published entries)"
+                f"{job.outcome} Coverage {now.ratio:.1%} ({now.current} of {now.published} published entries)."
             )
         )
 
-    def _with_progress(self, target: Generation) -> Indexed:
+    def _done(self, job: Job) -> Job:
+        """Done here, unless a worker was quicker: then its progress is shown."""
         columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
             task = bar.add_task("Indexing", total=None)
-            return reconcile(target, lambda done, total: bar.update(task, completed=done, total=total))
+            here = work.run(job.pk, watch=lambda done, total: bar.update(task, completed=done, total=total))
+            return Job.objects.get(pk=job.pk) if here else self._watched(job.pk, bar, task)
+
+    def _watched(self, job_id: int, bar: Progress, task: TaskID) -> Job:
+        while (job := Job.objects.get(pk=job_id)).state in jobs.ACTIVE:
+            bar.update(task, completed=job.done, total=job.total or None)
+            time.sleep(POLL_SECONDS)
+        return job
+
+    def _promote(self, job: Job) -> None:
+        built = Generation.objects.get(pk=job.scope["generation"])
+        try:
+            promotion.promote(built)
+        except promotion.PromotionRefused as refused:
+            raise CommandError("Built, and not promoted. " + " ".join(refused.reasons)) from refused
+        except ServiceUnavailable as error:
+            raise CommandError(f"Built, and not promoted. {error}") from error

@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "Do jobs from Redis, with the scheduler and the sweep; stops gracefully on SIGTERM or Ctrl-C."
 
     def handle(self, **options: Any) -> None:
-        from rag.index import jobs
+        from rag.index import runners
 
         if not settings.REDIS_URL:
             raise CommandError("REDIS_URL is not set. Without Redis the web process does the jobs itself.")
@@ -23,4 +23,4 @@ class Command(BaseCommand):
             get_embedder().embed(["ready"])
         except ServiceUnavailable as error:
             self.stderr.write(self.style.WARNING(f"The worker starts without its model. {error}"))
-        jobs.work_on_redis()
+        runners.work_on_redis()
