@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # Where `make run` listens, where it keeps its data, and a file of one's own: make run PORT=8001 DATA_DIR=/srv/faq FAQ=my.csv
-export HOST PORT DATA_DIR
+# What is given so reaches the programs by itself; `export` would hand them the empty ones too.
 
 .PHONY: help
 help: ## This menu
@@ -20,7 +20,9 @@ run: $(VENV)/.installed ## Install what is missing and run the product: PORT=800
 .PHONY: test
 test: $(VENV)/.installed-dev ## Every test, with real PostgreSQL, Redis, model and browser
 	@tests/install-debian-packages
+	@$(BIN)/python manage.py fetch_model --reference  # the tests themselves may not leave this machine
 	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -p tests.on_postgresql $(ARGS)
 
 .PHONY: drill
 drill: $(VENV)/.installed-dev ## The index under kill -9, lost queues and switches of generation: SEEDS=20; writes docs/drills/index.md

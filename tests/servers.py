@@ -61,6 +61,14 @@ def until(true: Callable[[], Any], what: str, seconds: float = START_SECONDS, pa
     return found
 
 
+def _new_folder(name: str) -> Path:
+    """Named by the process that it is for, so that those of processes that were killed can be told and removed."""
+    for old in Path(tempfile.gettempdir()).glob("steadfast-server-*"):
+        if not Path("/proc", old.name.split("-")[2]).exists():
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"steadfast-server-{os.getpid()}-{name}-"))
+
+
 class Server:
     """A process in a folder of its own. It can be stopped and started again with all that it kept."""
 
@@ -68,7 +76,7 @@ class Server:
     user: str | None = None
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix=f"steadfast-{type(self).__name__.lower()}-"))
+        self.folder = _new_folder(type(self).__name__.lower())
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -52,8 +52,10 @@ def target() -> Generation:
 
 
 def beside() -> Generation:
-    """A new generation of the current recipe, with its collection, beside the one that answers."""
-    return _with_collection(_new(current_recipe()))
+    """A generation beside the one that answers, with its collection: one that was begun and broke off, or a new one."""
+    recipe = current_recipe()
+    begun = Generation.objects.filter(state=State.BUILDING, recipe=recipe.fingerprint).order_by("-pk").first()
+    return _with_collection(begun or _new(recipe))
 
 
 def promote(generation: Generation) -> None:

@@ -30,7 +30,8 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-uc", code]
 
 
-LONG = python("import time; print('ready'); time.sleep(600)")
+# In one write: two processes share the pipe, and print() without a buffer writes text and line end apart.
+LONG = python("import os, time; os.write(1, b'ready\\n'); time.sleep(600)")
 
 
 @contextmanager
@@ -124,14 +125,14 @@ def test_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
 
 def slow_to_end(*, seconds: int, leaves: Path) -> list[str]:
     return python(
-        "import pathlib, signal, sys, time\n"
+        "import os, pathlib, signal, sys, time\n"
         "def end(*_):\n"
-        "    print('ending')\n"
+        "    os.write(1, b'ending\\n')\n"
         f"    time.sleep({seconds})\n"
         f"    pathlib.Path({str(leaves)!r}).touch()\n"
         "    sys.exit()\n"
         "signal.signal(signal.SIGTERM, end)\n"
-        "print('ready')\n"
+        "os.write(1, b'ready\\n')\n"
         "time.sleep(600)\n"
     )
 

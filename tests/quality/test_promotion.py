@@ -81,6 +81,12 @@ def test_a_generation_that_is_built_follows_edits_made_meanwhile(suite: list[Cas
     assert coverage(new).complete
 
 
+def test_a_build_that_broke_off_is_gone_on_with(suite: list[Case]) -> None:
+    begun = generations.beside()
+    assert built() == begun
+    assert coverage(begun).complete
+
+
 def test_rolling_back_reads_from_the_former_one_brought_up_to_date(suite: list[Case], published: Published) -> None:
     former = generations.live()
     assert former is not None

@@ -36,8 +36,13 @@ def test_it_answers_by_meaning_and_on_what_it_was_told_to(product: Product) -> N
     reply = product.ask("I left my membership card on the bus, and now?")
     assert (reply.status, reply.answered_by, reply.degraded) == (200, "verbatim", [])
     assert reply.sources[0] == "lost-card"
-    log = product.log()
-    assert ("worker" in log) == ("REDIS_URL" in product.environment)
+
+
+def test_jobs_have_a_process_of_their_own_where_redis_carries_them(product: Product) -> None:
+    workers = [one for one in product.processes() if "work" in one.cmdline()]
+    assert bool(workers) == ("REDIS_URL" in product.environment)
+    # With a pool come the time limits of a web process, which a long job would break.
+    assert all(worker.environ()["DB_POOL_MAX"] == "0" for worker in workers)
 
 
 def test_a_new_entry_is_found_by_its_meaning(product: Product) -> None:

@@ -32,7 +32,7 @@ class MadeProduct(Product):
         return self._checkout
 
     def command(self) -> list[str]:
-        # -o: what is installed is ours, whatever the times of its files; the bare machine is `make drill`'s.
+        # -o: what is installed is ours, whatever the times of its files; a bare machine is another test.
         words = [f"PORT={self.port}", f"DATA_DIR={self.folder / 'data'}", *([f"FAQ={self.faq}"] if self.faq else [])]
         return ["make", "-o", ".venv/.installed", "run", *words]
 

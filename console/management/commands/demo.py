@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import secrets
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from faq.models import Entry, EntryQuerySet
 from faq.transfer.writing import set_status
 from rag.index.work import index_is_behind
 
+GUNICORN = ("--config", "python:console.gunicorn")
 GUIDE = Path(settings.BASE_DIR) / "faq" / "guide" / "guide.csv"
 
 
@@ -97,12 +97,17 @@ class Command(BaseCommand):
 
 
 def _processes() -> dict[str, list[str]]:
-    processes = {"web": [sys.executable, "-m", "gunicorn", "--config", "python:console.gunicorn"]}
+    processes = {"web": [*_pool(current().DB_POOL_MAX or 8), sys.executable, "-m", "gunicorn", *GUNICORN]}
     if settings.REDIS_URL:
-        processes["worker"] = [sys.executable, "manage.py", "work"]
-    if connection.vendor == "postgresql":
-        os.environ.setdefault("DB_POOL_MAX", "8")
+        # Without a pool, and so with the time that jobs may take.
+        processes["worker"] = [*_pool(0), sys.executable, "manage.py", "work"]
     return processes
+
+
+def _pool(connections: int) -> list[str]:
+    if connection.vendor != "postgresql":
+        return []
+    return ["env", "-u", "DB_POOL_MAX_FILE", f"DB_POOL_MAX={connections}"]
 
 
 def _clickable(host: str) -> str:
