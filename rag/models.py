@@ -69,6 +69,7 @@ class Job(models.Model):
         BUILD = "build", "Build a generation"
         SCAN = "scan", "Drift scan"
         CLEANUP = "cleanup", "Clean up"
+        BACKUP = "backup", "Backup"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

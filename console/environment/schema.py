@@ -98,6 +98,10 @@ class Application(_Settings):
         "json", description="How log lines look; text in development, json otherwise."
     )
     RECEIPT_DAYS: int = Field(90, ge=1, le=3650, description="Days for which the receipts of answers are kept.")
+    BACKUP_COMMAND: str = Field(
+        "",
+        description="A command that the worker runs once a day, for example a script around pg_dump; empty: none.",
+    )
     GENERATION_DAYS: int = Field(
         7, ge=0, le=365, description="Days for which a former generation of the index is kept for rollback."
     )

@@ -126,6 +126,11 @@ def forget_hashes(generation: Generation, entry_ids: Sequence[int]) -> None:
     generation.embeddings.filter(entry_id__in=entry_ids).update(text_hash=UNSURE)
 
 
+def retry_failed(generation: Generation) -> int:
+    """Give what failed, parked or not, its tries again; how many there are. A reindex then takes up just these."""
+    return generation.failures.all().delete()[0]
+
+
 def note_deaths(generation: Generation, entry_ids: Sequence[int]) -> None:
     _note_failure(generation, list(Entry.objects.published().filter(pk__in=entry_ids)), DIED)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shlex
+import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +30,11 @@ DAY = 86_400.0
 REST_SECONDS = 10.0  # after a failure the sweep leaves the services alone for so long
 OVERDUE_SECONDS = 15.0  # a job that waits longer has been lost on the way; the sweep does it itself
 JOB_DAYS = 30
+BACKUP_POLL_SECONDS = 0.5
+
+
+class BackupFailed(Exception):
+    """The operator's command did not end well."""
 
 
 def run(job_id: int, watch: Watch | None = None) -> bool:
@@ -42,7 +50,7 @@ def run(job_id: int, watch: Watch | None = None) -> bool:
         logger.warning("another worker has this job now", extra={"job": job_id})
     except jobs.Cancelled:
         claim.finish(Job.State.CANCELLED, "Cancelled; what was done is kept.")
-    except ServiceUnavailable as error:
+    except (ServiceUnavailable, BackupFailed) as error:
         claim.finish(Job.State.FAILED, str(error))
         logger.warning("%s stopped: %s", job.kind, error, extra={"job": job_id})
     except Exception as error:
@@ -69,8 +77,8 @@ def sweep() -> None:
             run(pk)
     if not jobs.busy_or_resting(REST_SECONDS) and index_is_behind():
         jobs.request()
-    for kind, seconds in _HOURS.items():
-        if not jobs.finished_since(kind, seconds):
+    for kind in _daily():
+        if not jobs.finished_since(kind, DAY):
             jobs.request(kind)
 
 
@@ -134,13 +142,35 @@ def _cleanup(job: Job, claim: jobs.Claim) -> str:
     return f"{receipts} receipts deleted, {len(reclaimed)} generations reclaimed."
 
 
+def _backup(job: Job, claim: jobs.Claim) -> str:
+    """The operator's own command, heard of while it runs. Its output may hold secrets and is not kept."""
+    began = time.monotonic()
+    with subprocess.Popen(  # noqa: S603  # named by the operator, in the environment
+        shlex.split(settings.BACKUP_COMMAND), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as backup:
+        try:
+            while (status := backup.poll()) is None:
+                claim.take([])
+                time.sleep(BACKUP_POLL_SECONDS)
+        except (jobs.Cancelled, jobs.Superseded):
+            backup.terminate()
+            raise
+    if status:
+        raise BackupFailed(f"BACKUP_COMMAND ended with status {status}. What it said is in the worker's log.")
+    return f"Done in {time.monotonic() - began:.0f} s."
+
+
 _KINDS: dict[str, Callable[[Job, jobs.Claim], str]] = {
     Job.Kind.REINDEX: _reindex,
     Job.Kind.BUILD: _build,
     Job.Kind.SCAN: _scan,
     Job.Kind.CLEANUP: _cleanup,
+    Job.Kind.BACKUP: _backup,
 }
-_HOURS = {Job.Kind.SCAN: DAY, Job.Kind.CLEANUP: DAY}
+
+
+def _daily() -> list[str]:
+    return [Job.Kind.SCAN, Job.Kind.CLEANUP, *([Job.Kind.BACKUP] if settings.BACKUP_COMMAND else [])]
 
 
 @dataclass

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
+from pytest_django import Settings
 
 from faq.models import Entry
-from rag.index import indexing, jobs, work
+from rag.index import generations, indexing, jobs, work
 from rag.index.coverage import TRIES, coverage
 from rag.index.embedding import OnnxEmbedder
 from rag.models import IndexFailure, Job, Receipt
@@ -190,6 +194,40 @@ def test_the_hours_are_kept_without_a_clock_of_their_own(ten: list[Entry]) -> No
     Job.objects.update(finished_at=timezone.now() - timedelta(days=2), created_at=timezone.now() - timedelta(days=2))
     work.sweep()
     assert Job.objects.filter(kind="scan").count() == 2
+
+
+def test_what_failed_is_tried_again_when_asked_for(ten: list[Entry]) -> None:
+    reindex()
+    Entry.objects.filter(pk=ten[0].pk).update(answer="Another.")
+    live = generations.live()
+    assert live is not None
+    text_hash = Entry.objects.get(pk=ten[0].pk).text_hash
+    live.failures.create(entry_id=ten[0].pk, text_hash=text_hash, tries=TRIES, reason="too long")
+    assert reindex().total == 0
+    call_command("reindex", "--failed", stdout=StringIO())
+    assert coverage().current == 10
+
+
+class TestBackup:
+    def test_the_operators_command_runs_once_a_day(self, db: None, settings: Settings, tmp_path: Path) -> None:
+        kept = tmp_path / "kept"
+        settings.BACKUP_COMMAND = f"sh -c 'echo once >> {kept}'"
+        for _ in range(2):
+            work.sweep()
+            work.run_waiting()
+        assert kept.read_text() == "once\n"
+        assert Job.objects.get(kind=Job.Kind.BACKUP).state == Job.State.SUCCEEDED
+
+    def test_one_that_fails_says_so(self, db: None, settings: Settings) -> None:
+        settings.BACKUP_COMMAND = "sh -c 'exit 3'"
+        job = jobs.request(Job.Kind.BACKUP)
+        work.run(job.pk)
+        job.refresh_from_db()
+        assert (job.state, "status 3" in job.outcome) == (Job.State.FAILED, True)
+
+    def test_without_a_command_there_is_none(self, db: None) -> None:
+        work.sweep()
+        assert not Job.objects.filter(kind=Job.Kind.BACKUP).exists()
 
 
 def test_receipts_are_kept_as_long_as_the_setting_says(db: None) -> None:

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from rag.errors import ServiceUnavailable
-from rag.index import jobs, work
+from rag.index import generations, jobs, work
 from rag.index.coverage import coverage
+from rag.index.indexing import retry_failed
 from rag.models import Generation, Job
 from rag.quality import promotion
 
@@ -30,7 +31,12 @@ class Command(BaseCommand):
             help="new: build a whole new collection beside the live one, check it, then promote it.",
         )
 
-    def handle(self, *, generation: str, **options: Any) -> None:
+        parser.add_argument("--failed", action="store_true", help="Try again what failed and was parked.")
+
+    def handle(self, *, generation: str, failed: bool, **options: Any) -> None:
+        if failed:
+            again = sum(retry_failed(one) for one in generations.followed())
+            self.stdout.write(f"{again} failed entries are tried again.")
         if generation == "new":
             cost = promotion.estimate()
             self.stdout.write(
