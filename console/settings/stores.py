@@ -54,7 +54,7 @@ def _postgresql_options(given: dict[str, str], *, pool: int) -> dict[str, Any]:
     options = " ".join([*(f"-c {name}={value}" for name, value in limits.items()), given.get("options", "")])
     result: dict[str, Any] = {"connect_timeout": 3} | given | {"options": options.strip()}
     if pool:
-        result["pool"] = {"min_size": 1, "max_size": pool, "timeout": 5}
+        result["pool"] = {"min_size": 1, "max_size": pool, "timeout": 2}
     return result
 
 

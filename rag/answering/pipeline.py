@@ -6,12 +6,13 @@ import collections.abc
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
 from faq import versions, wording
 from rag import metrics
@@ -21,7 +22,7 @@ from rag.answering.confidence import Outcome
 from rag.answering.generation import Generator, get_generator
 from rag.answering.retrieval import Found
 from rag.answering.trace import Trace
-from rag.errors import ServiceUnavailable
+from rag.errors import Reason, ServiceUnavailable
 from rag.resilience import Breaker, Deadline
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 VECTOR_BREAKER = Breaker("vector store")
 GENERATOR_BREAKER = Breaker("generator")
+# One failure is enough: every try would wait for a connection, and an answer makes half a dozen.
+DATABASE_BREAKER = Breaker("database", failures_to_open=1)
 KEPT_FOR_THE_END = 0.5  # seconds of the deadline that generation may not use up
 
 
@@ -85,10 +88,32 @@ def stream(
 def _look_back(asked: _Asked, *, known: bool) -> None:
     """What the content stands at, and what was asked before in this conversation."""
     try:
-        asked.version = versions.current()
-        asked.before = conversation.history(asked.conversation if known else None)
-    except Error as error:
-        asked.trace.fell_back("database", _reason(error))
+        with _database():
+            asked.version = versions.current()
+            asked.before = conversation.history(asked.conversation if known else None)
+    except ServiceUnavailable as error:
+        asked.trace.fell_back("database", error.reason)
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again."""
+    try:
+        with DATABASE_BREAKER.guard():
+            try:
+                yield
+            except (OperationalError, InterfaceError) as error:
+                if _is_away(error):
+                    raise ServiceUnavailable("database", _reason(error)) from error
+                raise
+    except Error as error:  # one statement's own trouble, which must not trouble other askers
+        raise ServiceUnavailable("database", _reason(error)) from error
+
+
+def _is_away(error: Error) -> bool:
+    """No connection, by PostgreSQL's classes 08, 53 and 57P; without any class it was never reached."""
+    state: str | None = getattr(error.__cause__, "sqlstate", None)
+    return state is None or state.startswith(("08", "53", "57P"))
 
 
 def _descend(asked: _Asked) -> Pieces[Draft]:
@@ -113,11 +138,11 @@ def _descend(asked: _Asked) -> Pieces[Draft]:
 
 def _exact(asked: _Asked) -> Draft | None:
     try:
-        with asked.trace.timed("exact"):
+        with asked.trace.timed("exact"), _database():
             draft = ladder.exact(asked.question)
-    except Error as error:
-        asked.trace.left("exact", _reason(error))
-        asked.trace.fell_back("database", _reason(error))
+    except ServiceUnavailable as error:
+        asked.trace.left("exact", error.reason)
+        asked.trace.fell_back("database", error.reason)
         return None
     if draft is None:
         asked.trace.left("exact", "no such question")
@@ -143,23 +168,21 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
         with asked.trace.timed("vector"), VECTOR_BREAKER.guard():
             matches = retrieval.nearest(vector)
         stage = "database"
-        with asked.trace.timed("rank"):
+        with asked.trace.timed("rank"), _database():
             return retrieval.rank_by_meaning(text, matches, held)
     except ServiceUnavailable as error:
         asked.trace.fell_back(stage, error.reason)
-    except Error as error:
-        asked.trace.fell_back(stage, _reason(error))
     return None
 
 
 def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Found | None:
     """`late`: meaning was searched and fell short; then only what its index does not hold yet can be missing."""
     try:
-        with asked.trace.timed("text"):
+        with asked.trace.timed("text"), _database():
             return retrieval.rank_by_words(asked.question, held, not_indexed_yet=late)
-    except Error as error:
-        asked.trace.left("text_search", _reason(error))
-        asked.trace.fell_back("database", _reason(error))
+    except ServiceUnavailable as error:
+        asked.trace.left("text_search", error.reason)
+        asked.trace.fell_back("database", error.reason)
         return None
 
 
@@ -228,11 +251,11 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
     )
     metrics.ANSWERS.labels(draft.rung, asked.channel).inc()
     metrics.ANSWER_SECONDS.labels(draft.rung).observe(seconds)
-    if asked.channel != "suite":
+    if asked.channel != "suite" and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished
 
 
-def _reason(error: Error) -> str:
+def _reason(error: Error) -> Reason:
     """In the words of the fallback counter: a handful, never the driver's own text."""
     return "timeout" if "timeout" in str(error).lower() else "refused"

@@ -8,7 +8,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
 from pytest_django import Settings
 
 from faq.models import Entry
@@ -227,6 +227,19 @@ class TestOutages:
         assert given.answered_by == "suggestions"
         assert "database" in given.degraded
         assert house["password"].question in [source.question for source in given.sources]
+
+    def test_once_it_was_away_nobody_waits_for_the_database_again(self, house: dict[str, Entry]) -> None:
+        answer("warm up the sample please")
+        down = mock.patch.object(connection, "cursor", side_effect=OperationalError("connection refused"))
+        with self.vector_store_down(), down as asked:  # the embedded store would ask it, too
+            for _ in range(3):
+                assert answer(ASKED).answered_by == "suggestions"
+        assert asked.call_count == 1
+
+    def test_the_trouble_of_one_statement_troubles_nobody_else(self, house: dict[str, Entry]) -> None:
+        with mock.patch("rag.answering.ladder.exact", side_effect=DataError("not a text")):
+            assert answer(ASKED).answered_by == "verbatim"
+        assert not pipeline.DATABASE_BREAKER.is_open
 
     def test_with_everything_down_an_answer_still_comes(self, house: dict[str, Entry], gemini: GeminiStandIn) -> None:
         answer("warm up the sample please")
