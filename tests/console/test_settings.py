@@ -221,7 +221,8 @@ def options(**environ: str) -> dict[str, Any]:
 def test_the_pool_is_for_the_web_process_only() -> None:
     url = DEPLOYED["DATABASE_URL"]
     assert "pool" not in options(DATABASE_URL=url)
-    assert options(DATABASE_URL=url, DB_POOL_MAX="8")["pool"] == {"min_size": 1, "max_size": 8, "timeout": 2}
+    pool = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
+    assert options(DATABASE_URL=url, DB_POOL_MAX="8")["pool"] == pool
     assert "statement_timeout=5000 " in options(DATABASE_URL=url, DB_POOL_MAX="8")["options"]
     assert "statement_timeout=300000 " in options(DATABASE_URL=url)["options"]
 
