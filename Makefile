@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# A lock names everything, so nothing is resolved: pip 23 would ask the index for the newest of what is wanted with an extra.
+LOCKED := --quiet --disable-pip-version-check --require-hashes --no-deps
 
 # Where `make run` listens, where it keeps its data, and a file of one's own: make run PORT=8001 DATA_DIR=/srv/faq FAQ=my.csv
 # What is given so reaches the programs by itself; `export` would hand them the empty ones too.
@@ -63,10 +65,10 @@ clean: ## Remove what was installed and built, not the data
 
 $(VENV)/.installed: requirements.txt
 	@bin/make-venv $(PYTHON) $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install $(LOCKED) -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/pip install $(LOCKED) -r requirements-dev.txt
 	@$(BIN)/python -m tests.reference_engine
 	@touch $@
