@@ -2,5 +2,7 @@
 
 from __future__ import annotations
 
+from console.admin import audit_log as audit_log
+from console.admin import categories as categories
 from console.admin import entries as entries
 from console.admin import people as people
