@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from console import audit
 from console.admin.audited import Audited
 from console.admin.entry_actions import VERBS, EntryActions
+from console.admin.entry_bulk_edit import EntryBulkEdit
 from console.admin.entry_filters import AskedFilter, IndexFilter, ReviewFilter, empty, tabs
 from console.admin.entry_form import EntryForm, Items, PlainLines
 from console.admin.entry_history import EntryHistory
@@ -31,7 +32,7 @@ from rag.quality.tallies import asks, with_asks
 
 
 @admin.register(Entry)
-class EntryAdmin(Audited, EntryActions, EntryWriting, EntryHistory, EntryTransferAdmin, ModelAdmin):  # type: ignore[misc]
+class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistory, EntryTransferAdmin, ModelAdmin):  # type: ignore[misc]
     audited = (*("status", "category", "question", "answer", "variants"), *("language", "tags", "review_date"))
     form = EntryForm
     list_display = (

@@ -18,6 +18,7 @@ from faq.fields import lines
 from faq.models import ANSWER_LENGTH, QUESTION_LENGTH, Entry
 from rag.answering.answers import Answer, Source
 from rag.chat.presentation import Shown
+from rag.chat.schema import REASON_LENGTH
 from rag.index.coverage import with_index_state
 from rag.quality.likeness import alike
 from rag.quality.tallies import asks
@@ -44,7 +45,8 @@ class EntryWriting(ModelAdmin):  # type: ignore[type-arg]
         self._writers_only(request)
         question = request.POST.get("question", "").strip()[:QUESTION_LENGTH]
         answer = request.POST.get("answer", "").replace("\r\n", "\n").strip()[:ANSWER_LENGTH]
-        context = {"asked": question, "shown": shown(question, answer), "theme": _theme(request), "blank": not answer}
+        context = {"asked": question, "shown": shown(question, answer), "reason_length": REASON_LENGTH}
+        context |= {"theme": _theme(request), "blank": not answer}
         return render(request, "console/entries/preview.html", context)
 
     def alike(self, request: HttpRequest) -> HttpResponse:
@@ -53,7 +55,11 @@ class EntryWriting(ModelAdmin):  # type: ignore[type-arg]
         wordings = [request.POST.get("question", "")[:QUESTION_LENGTH], *lines(request.POST.get("variants"))]
         own = request.POST.get("entry", "")
         likeness = alike(wordings, but=int(own) if own.isdecimal() else None)
-        return render(request, "console/entries/alike.html", {"likeness": likeness, "asked": any(wordings)})
+        return render(
+            request,
+            "console/entries/alike.html",
+            {"likeness": likeness, "asked": any(text.strip() for text in wordings)},
+        )
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         entry = options.get("obj")

@@ -205,7 +205,7 @@ def may_act(user: User, model: type[models.Model]) -> bool:
 
 # What each role may do, said once more and by hand: a slip in roles.py or a forgotten guard turns this red.
 
-ENTRY_ACTIONS = {"publish", "archive", "make_drafts", "reindex", "export_selected"}
+ENTRY_ACTIONS = {"publish", "archive", "make_drafts", "edit_together", "reindex", "export_selected"}
 MATRIX: dict[str, set[str]] = {
     "editor": {"list", "add", "change", "import", "restore", *ENTRY_ACTIONS},
     "reviewer": {"list", "add", "change", "import", "restore", "delete", *ENTRY_ACTIONS},
@@ -254,7 +254,8 @@ def did(client: Client, act: str) -> bool:
         client.post(reverse("admin:faq_entry_simple_history", args=[entry.pk, first.pk]), written)
     else:
         chosen = draft if act == "publish" else entry
-        response = client.post(listed, {"action": act, "_selected_action": [chosen.pk]})
+        confirmed = {"edit": "confirm", "language": "fr"}  # for the editing of many, which else only shows a form
+        response = client.post(listed, {"action": act, "_selected_action": [chosen.pk], **confirmed})
         if act == "export_selected":
             return response.get("Content-Type", "").startswith("text/csv")
     return state() != before
