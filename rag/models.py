@@ -70,6 +70,8 @@ class Job(models.Model):
         SCAN = "scan", "Drift scan"
         CLEANUP = "cleanup", "Clean up"
         BACKUP = "backup", "Backup"
+        PROMOTE = "promote", "Promote a generation"
+        ROLL_BACK = "roll_back", "Roll back"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -161,6 +163,21 @@ class DriftScan(models.Model):
 
     def __str__(self) -> str:
         return f"{self.generation_id}: {self.counts}"
+
+
+class DriftFinding(models.Model):
+    """One thing that the latest scan of a generation found wrong: an entry, for orphans the point as well."""
+
+    scan = models.ForeignKey(DriftScan, on_delete=models.CASCADE, related_name="findings")
+    kind = models.CharField(max_length=12)
+    entry_id = models.BigIntegerField(null=True)
+    point_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["scan", "kind"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: entry {self.entry_id}"
 
 
 class Receipt(models.Model):
