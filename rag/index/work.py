@@ -126,14 +126,14 @@ def _build(job: Job, claim: jobs.Claim) -> str:
     generation = Generation.objects.filter(pk=job.scope.get("generation", 0)).first() or generations.beside()
     Job.objects.filter(pk=job.pk).update(scope={**job.scope, "generation": generation.pk})
     reconcile(generation, Reporter(claim, 0), suspects=_suspects(job, generation))
-    found = drift.scan(generation, progress=lambda points: claim.advance())
+    found = drift.scan(generation, progress=_counted(claim))
     return f"{generation.collection} holds all published entries; {found.sentence}"
 
 
 def _scan(job: Job, claim: jobs.Claim) -> str:
     sentences = []
     for generation in generations.followed():
-        found = drift.scan(generation, progress=lambda points: claim.advance(done=points, total=points))
+        found = drift.scan(generation, progress=_counted(claim))
         if job.scope.get("repair"):
             kinds = job.scope.get("kinds")
             drift.repair(generation, found.only(kinds) if kinds else found)
@@ -148,7 +148,7 @@ def _promote(job: Job, claim: jobs.Claim) -> str:
     generation = Generation.objects.filter(pk=job.scope["generation"]).first()
     if generation is None:
         raise promotion.PromotionRefused(["This generation no longer exists."])
-    promotion.promote(generation, progress=lambda points: claim.advance(done=points, total=points))
+    promotion.promote(generation, progress=_counted(claim))
     return f"{generation.collection} is live: reads go to it from now on."
 
 
@@ -215,6 +215,16 @@ class Reporter:
         self.claim.advance(done=self.before + done, total=self.before + total, failed=failed)
         if self.claim.watch:
             self.claim.watch(self.before + done, self.before + total)
+
+
+def _counted(claim: jobs.Claim) -> Callable[[int], None]:
+    """For a scan: it is heard of, and can be cancelled, after every thousand points."""
+
+    def told(points: int) -> None:
+        claim.take([])
+        claim.advance(done=points, total=points)
+
+    return told
 
 
 def _suspects(job: Job, generation: Generation) -> list[int]:
