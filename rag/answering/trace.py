@@ -18,6 +18,7 @@ class Trace:
     request_id: str = ""
     rungs: list[dict[str, str]] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
+    fallbacks: list[list[str]] = field(default_factory=list)
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     def left(self, rung: str, reason: str) -> None:
@@ -31,6 +32,8 @@ class Trace:
         """Something that should work did not: the answer is degraded by this stage."""
         if stage not in self.degraded:
             self.degraded.append(stage)
+        if [stage, reason] not in self.fallbacks:
+            self.fallbacks.append([stage, reason])
         metrics.FALLBACKS.labels(stage, reason).inc()
         logger.warning("fallback: %s %s", stage, reason, extra={"stage": stage, "reason": reason})
 

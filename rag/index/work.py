@@ -22,7 +22,7 @@ from rag.index.jobs import Watch
 from rag.index.recipe import current_recipe
 from rag.index.runners import get_runner
 from rag.models import DriftScan, Generation, Job, Receipt
-from rag.quality import promotion
+from rag.quality import counting, promotion
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ def sweep() -> None:
             run(pk)
     if not jobs.busy_or_resting(REST_SECONDS) and index_is_behind():
         jobs.request()
+    if counting.due() and not jobs.finished_since(Job.Kind.TALLY, REST_SECONDS):
+        jobs.request(Job.Kind.TALLY)
     for kind in _daily():
         if not jobs.finished_since(kind, DAY):
             jobs.request(kind)
@@ -160,12 +162,19 @@ def _roll_back(job: Job, claim: jobs.Claim) -> str:
 def _cleanup(job: Job, claim: jobs.Claim) -> str:
     """Receipts, ended jobs and scans past their time; generations that were kept for rollback long enough."""
     now = timezone.now()
+    counting.count()  # before they are gone
     receipts, _ = Receipt.objects.filter(created_at__lt=now - timedelta(days=settings.RECEIPT_DAYS)).delete()
     ended = Q(finished_at__lt=now - timedelta(days=JOB_DAYS))
     Job.objects.filter(ended).delete()
     DriftScan.objects.filter(scanned_at__lt=now - timedelta(days=JOB_DAYS)).delete()
     reclaimed = [generation for generation in generations.past_their_time(now) if generations.reclaim(generation)]
     return f"{receipts} receipts deleted, {len(reclaimed)} generations reclaimed."
+
+
+def _tally(job: Job, claim: jobs.Claim) -> str:
+    """The receipts of every hour that has ended, or was voted on since, into the roll-ups."""
+    hours = counting.count(lambda done, total: claim.advance(done=done, total=total))
+    return f"{hours} hours counted."
 
 
 def _backup(job: Job, claim: jobs.Claim) -> str:
@@ -194,6 +203,7 @@ _KINDS: dict[str, Callable[[Job, jobs.Claim], str]] = {
     Job.Kind.BACKUP: _backup,
     Job.Kind.PROMOTE: _promote,
     Job.Kind.ROLL_BACK: _roll_back,
+    Job.Kind.TALLY: _tally,
 }
 
 

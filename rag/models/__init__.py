@@ -1,0 +1,26 @@
+"""What PostgreSQL knows of the index, the jobs and the answers given."""
+
+from __future__ import annotations
+
+from rag.models.embedded import StoredAlias, StoredCollection, StoredPoint
+from rag.models.index import DriftFinding, DriftScan, Embedding, Generation, IndexFailure
+from rag.models.jobs import Job
+from rag.models.receipts import Receipt
+from rag.models.tallies import CountedHour, EntryDay, EntryTally, HourTally
+
+__all__ = [
+    "CountedHour",
+    "DriftFinding",
+    "DriftScan",
+    "Embedding",
+    "EntryDay",
+    "EntryTally",
+    "Generation",
+    "HourTally",
+    "IndexFailure",
+    "Job",
+    "Receipt",
+    "StoredAlias",
+    "StoredCollection",
+    "StoredPoint",
+]
