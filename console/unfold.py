@@ -75,6 +75,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Users", "person", "auth_user_changelist", "auth.view_user"),
                     _item("Groups", "group", "auth_group_changelist", "auth.view_group"),
+                    _item("Audit log", "policy", "console_auditevent_changelist", "console.view_auditevent"),
                 ],
             },
         ],

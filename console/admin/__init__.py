@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from console.admin import audit_log as audit_log
+from console.admin import categories as categories
 from console.admin import dashboard as dashboard
 from console.admin import entries as entries
 from console.admin import generations as generations
