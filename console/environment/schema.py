@@ -217,6 +217,10 @@ class Security(_Settings):
     RATE_LIMIT_CHAT: Rate = Field(
         "30/minute", description="Questions that one address may ask; in development only logged."
     )
+    RATE_LIMIT_LOGIN: Rate = Field(
+        "20/hour",
+        description="Tries to sign in with one name from one address; in development only logged.",
+    )
 
 
 SECTIONS: tuple[type[_Settings], ...] = (Application, Database, Services, Retrieval, VectorStore, Security)
