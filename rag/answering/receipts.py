@@ -39,6 +39,7 @@ def write(question: str, answer: Answer, draft: Draft, trace: Trace) -> None:
         fallbacks=trace.fallbacks,
         rungs=trace.rungs,
         sources=sources,
+        looks=[look.in_short() for look in trace.looks],
         versions=draft.versions,
         milliseconds=trace.milliseconds,
     )

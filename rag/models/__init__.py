@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from rag.models.cases import Case
 from rag.models.embedded import StoredAlias, StoredCollection, StoredPoint
 from rag.models.index import DriftScan, Embedding, Generation, IndexFailure
 from rag.models.jobs import Job
+from rag.models.misses import MissedQuestion, MissGroup, MissMark
 from rag.models.receipts import Receipt
 from rag.models.tallies import CountedHour, EntryDay, EntryTally, HourTally
 
 __all__ = [
+    "Case",
     "CountedHour",
     "DriftScan",
     "Embedding",
@@ -18,6 +21,9 @@ __all__ = [
     "HourTally",
     "IndexFailure",
     "Job",
+    "MissGroup",
+    "MissMark",
+    "MissedQuestion",
     "Receipt",
     "StoredAlias",
     "StoredCollection",
