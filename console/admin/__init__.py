@@ -3,4 +3,6 @@
 from __future__ import annotations
 
 from console.admin import entries as entries
+from console.admin import generations as generations
+from console.admin import jobs as jobs
 from console.admin import people as people

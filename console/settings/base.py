@@ -73,6 +73,7 @@ MIDDLEWARE = [
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "console" / "templates"],  # before Unfold's own, some of which are replaced
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

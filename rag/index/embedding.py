@@ -91,6 +91,11 @@ def probe() -> None:
     _check_golden(get_embedder().embed)
 
 
+def ready() -> int:
+    """The length of a vector made just now: the probe that may be asked often. Raises EmbedderUnavailable."""
+    return int(get_embedder().embed(["ready"]).shape[1])
+
+
 _lock = threading.Lock()
 _embedder: Embedder | None = None
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from faq import versions
+from rag.errors import VectorStoreUnavailable
 from rag.index.recipe import Recipe, current_recipe
 from rag.index.vector_store import get_vector_store
 from rag.models import Generation
@@ -101,6 +102,21 @@ def in_place(generation: Generation) -> bool:
     if described is None or (described.dimension, described.distance) != (generation.dimension, "Cosine"):
         return False
     return store.alias_target(settings.QDRANT_COLLECTION_NAME) == generation.collection
+
+
+def probe() -> str:
+    """What the alias leads to. Raises VectorStoreUnavailable where a search could find nothing."""
+    store = get_vector_store()
+    store.probe()  # gives up early, so that nothing below waits for a store that hangs
+    collection = store.alias_target(settings.QDRANT_COLLECTION_NAME)
+    found = store.describe(collection) if collection else None
+    if found is None:
+        raise VectorStoreUnavailable("missing", "the collection is missing; a job builds it anew")
+    if found.dimension != settings.RAG_VECTOR_DIMENSION:
+        raise VectorStoreUnavailable(
+            "bad_response", f"the collection has dimension {found.dimension}, the model {settings.RAG_VECTOR_DIMENSION}"
+        )
+    return f"{found.points} points"
 
 
 @contextmanager

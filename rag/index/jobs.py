@@ -22,6 +22,7 @@ from rag.models import Job
 logger = logging.getLogger(__name__)
 
 SILENT_SECONDS = 30.0  # a running job that has not been heard of for so long has lost its worker
+HELD_SECONDS = 3_600.0  # what somebody has cancelled goes on when asked to, with the next edit, or after this long
 ACTIVE = [Job.State.QUEUED, Job.State.RUNNING]
 
 
@@ -113,7 +114,8 @@ def cancel(job: Job) -> None:
 
 def resume(job: Job, *, user: Any = None) -> Job:
     """Go on with a job that was cancelled or failed: only what is still behind is done."""
-    return request(job.kind, job.scope, user=user)
+    scope = {} if job.kind == Job.Kind.REINDEX else job.scope  # what it had forgotten is behind: no need to begin anew
+    return request(job.kind, scope, user=user)
 
 
 def adopt_abandoned() -> int:
@@ -152,8 +154,14 @@ def finished_since(kind: str, seconds: float) -> bool:
 
 
 def busy_or_resting(seconds: float) -> bool:
-    """Is work under way, or did the latest end badly so lately that the services are to be left alone?"""
-    if Job.objects.filter(state__in=ACTIVE, kind__in=[Job.Kind.REINDEX, Job.Kind.BUILD]).exists():
+    """Is work under way, did the latest end badly so lately that the services are to be left alone, or did
+    somebody stop it so lately that the sweep is not to know better?"""
+    indexing = Job.objects.filter(kind__in=[Job.Kind.REINDEX, Job.Kind.BUILD])
+    if indexing.filter(state__in=ACTIVE).exists():
+        return True
+    held = timezone.now() - timedelta(seconds=HELD_SECONDS)
+    newest = indexing.order_by("-pk").first()
+    if newest and newest.state == Job.State.CANCELLED and newest.finished_at and newest.finished_at > held:
         return True
     latest = Job.objects.exclude(finished_at=None).order_by("-finished_at").first()
     rested = timezone.now() - timedelta(seconds=seconds)

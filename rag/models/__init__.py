@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rag.models.cases import Case
 from rag.models.embedded import StoredAlias, StoredCollection, StoredPoint
-from rag.models.index import DriftScan, Embedding, Generation, IndexFailure
+from rag.models.index import DriftFinding, DriftScan, Embedding, Generation, IndexFailure
 from rag.models.jobs import Job
 from rag.models.misses import MissedQuestion, MissGroup, MissMark
 from rag.models.receipts import Receipt
@@ -13,6 +13,7 @@ from rag.models.tallies import CountedHour, EntryDay, EntryTally, HourTally
 __all__ = [
     "Case",
     "CountedHour",
+    "DriftFinding",
     "DriftScan",
     "Embedding",
     "EntryDay",

@@ -92,3 +92,18 @@ class DriftScan(models.Model):
 
     def __str__(self) -> str:
         return f"{self.generation_id}: {self.counts}"
+
+
+class DriftFinding(models.Model):
+    """One thing that the latest scan of a generation found wrong: an entry, or for orphans a point."""
+
+    scan = models.ForeignKey(DriftScan, on_delete=models.CASCADE, related_name="findings")
+    kind = models.CharField(max_length=12)
+    entry_id = models.BigIntegerField(null=True)
+    point_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["scan", "kind"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.entry_id or self.point_id}"
