@@ -6,7 +6,7 @@ from rag.models.cases import Case
 from rag.models.embedded import StoredAlias, StoredCollection, StoredPoint
 from rag.models.index import DriftFinding, DriftScan, Embedding, Generation, IndexFailure
 from rag.models.jobs import Job
-from rag.models.misses import MissedQuestion, MissGroup, MissMark
+from rag.models.misses import MissedQuestion, MissGroup
 from rag.models.receipts import Receipt
 from rag.models.tallies import CountedHour, EntryDay, EntryTally, HourTally
 
@@ -23,7 +23,6 @@ __all__ = [
     "IndexFailure",
     "Job",
     "MissGroup",
-    "MissMark",
     "MissedQuestion",
     "Receipt",
     "StoredAlias",

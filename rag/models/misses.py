@@ -35,6 +35,9 @@ class MissGroup(models.Model):
     asks_replayed = models.PositiveIntegerField(default=0)
     asks_answered = models.PositiveIntegerField(default=0, help_text="Of those replayed, how many find an answer now.")
     replayed_at = models.DateTimeField(null=True, blank=True)
+    looked_at = models.DateTimeField(
+        default=timezone.now, help_text="What came into the index before cannot answer it: it was looked for."
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -43,6 +46,7 @@ class MissGroup(models.Model):
         ordering = ["-heat"]
         indexes = [
             models.Index(fields=["state", "-heat"]),
+            models.Index(fields=["state", "looked_at"]),
             models.Index(fields=["-last_asked"]),
             models.Index(fields=["entry_id"]),
         ]
@@ -67,12 +71,3 @@ class MissedQuestion(models.Model):
 
     def __str__(self) -> str:
         return self.question
-
-
-class MissMark(models.Model):
-    """One row: up to which change of the content the groups were looked at again."""
-
-    content_seen = models.DateTimeField(default=timezone.now)
-
-    def __str__(self) -> str:
-        return f"{self.content_seen:%Y-%m-%d %H:%M}"

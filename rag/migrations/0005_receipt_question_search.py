@@ -18,5 +18,5 @@ def run(statement: str) -> Any:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("rag", "0003_misses_and_cases"), ("faq", "0002_text_search")]  # which has the extension
+    dependencies = [("rag", "0004_misses_and_cases"), ("faq", "0002_text_search")]  # which has the extension
     operations = [migrations.RunPython(run(INDEX), run("DROP INDEX rag_receipt_question_trigram"))]
