@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from console.admin import dashboard as dashboard
 from console.admin import entries as entries
 from console.admin import generations as generations
+from console.admin import health as health
 from console.admin import jobs as jobs
 from console.admin import people as people

@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 
 from console.admin import drift_board
 from console.admin.acts import Act, Refused, act, started
-from console.admin.progress import spoken
+from console.spans import spoken
 from rag.errors import ServiceUnavailable
 from rag.index import generations, jobs
 from rag.index.coverage import coverage

@@ -86,7 +86,7 @@ class GenerationAdmin(ModelAdmin):
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
         request.current_app = self.admin_site.name
         everywhere = self.admin_site.each_context(request)
-        return TemplateResponse(request, f"console/index/{name}.html", everywhere | {"opts": self.opts} | context)
+        return TemplateResponse(request, f"console/index/{name}.html", everywhere | context)
 
 
 def with_coverage() -> list[dict[str, Any]]:

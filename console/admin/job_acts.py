@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from console.admin.acts import Act, Refused, act, started
-from console.admin.progress import progress_of, scope_of, spoken
+from console.admin.progress import progress_of, scope_of
+from console.spans import spoken
 from faq.models import Entry
 from rag.index import generations, jobs
 from rag.index.coverage import coverage

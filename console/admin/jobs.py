@@ -96,7 +96,7 @@ class JobAdmin(ModelAdmin):
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
         request.current_app = self.admin_site.name
         everywhere = self.admin_site.each_context(request)
-        return TemplateResponse(request, f"console/jobs/{name}.html", everywhere | {"opts": self.opts} | context)
+        return TemplateResponse(request, f"console/jobs/{name}.html", everywhere | context)
 
 
 @never_cache

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from console.spans import spoken
 from rag.index.jobs import ACTIVE, SILENT_SECONDS
 from rag.models import Job
 
@@ -56,6 +57,11 @@ class Progress:
     def known(self) -> bool:
         """Is it known how much there is to do?"""
         return self.job.total > 0
+
+    @property
+    def has_bar(self) -> bool:
+        """While it goes on, and where it did not do everything."""
+        return self.active or (self.known and (self.job.done < self.job.total or self.job.failed > 0))
 
     @property
     def percent(self) -> int:
@@ -136,16 +142,3 @@ def scope_of(job: Job) -> str:
     if "generation" in scope:
         return f"generation {scope['generation']}"
     return "what has changed" if job.kind == Job.Kind.REINDEX else "everything"
-
-
-def spoken(seconds: float) -> str:
-    """A span as one says it: 0.4 s, 12 s, 3 min, 2 h 5 min, 3 days."""
-    if seconds < 1:
-        return f"{max(seconds, 0):.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 36 else f"{round(hours / 24)} days"
