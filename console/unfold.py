@@ -61,6 +61,16 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Answers",
+                "separator": True,
+                "items": [
+                    _item("Misses", "help_center", "rag_missgroup_changelist", "rag.view_missgroup"),
+                    _item("Answers", "receipt_long", "rag_receipt_changelist", "rag.view_receipt"),
+                    _item("Playground", "science", "playground", "rag.view_receipt"),
+                    _item("Cases", "checklist", "rag_case_changelist", "rag.view_case"),
+                ],
+            },
+            {
                 "title": "Operations",
                 "separator": True,
                 "items": [
@@ -75,6 +85,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Users", "person", "auth_user_changelist", "auth.view_user"),
                     _item("Groups", "group", "auth_group_changelist", "auth.view_group"),
+                    _item("Audit log", "policy", "console_auditevent_changelist", "console.view_auditevent"),
                 ],
             },
         ],

@@ -79,7 +79,9 @@ def _asked(request: HttpRequest, prepared: Act, back: str, fault: str = "") -> H
     context = {"act": prepared, "back": back, "action": request.path, "fault": fault, "title": prepared.title}
     if "X-Dialog" in request.headers:
         return TemplateResponse(request, "console/parts/act.html", context)
-    return TemplateResponse(request, "console/act.html", admin.site.each_context(request) | context | {"title": prepared.button})
+    return TemplateResponse(
+        request, "console/act.html", admin.site.each_context(request) | context | {"title": prepared.button}
+    )
 
 
 def _done(request: HttpRequest, prepared: Act, back: str) -> HttpResponse:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from faq.models import Entry
-from rag.answering.answers import Answer
-from rag.answering.trace import Trace
 from rag.models import Receipt
 
 RUNGS = {
@@ -123,26 +121,6 @@ def of_receipt(receipt: Receipt) -> Story:
         total=receipt.milliseconds.get("total", 0.0),
         sources=[_row(entries, hashes, s["id"], s["score"], None, None, s["external_id"]) for s in receipt.sources],
         versions=receipt.versions,
-    )
-
-
-def of_try(question: str, answer: Answer, trace: Trace) -> Story:
-    looks = [look.in_short() for look in trace.looks]
-    entries = _entries([*(one.id for one in answer.sources), *(row[0] for look in looks for row in look["entries"])])
-    return Story(
-        question=question,
-        answer=answer.answer,
-        answered_by=answer.answered_by,
-        look=LOOKS.get(answer.answered_by, ""),
-        confidence=answer.confidence,
-        cached=False,
-        fallbacks=told(trace.fallbacks),
-        rungs=_rungs(trace.rungs, answer.answered_by),
-        looks=[_look(look, question, entries, {}) for look in looks],
-        times=_times(trace.milliseconds),
-        total=trace.milliseconds.get("total", 0.0),
-        sources=[_row(entries, {}, one.id, one.score, None, None, one.external_id) for one in answer.sources],
-        versions={},
     )
 
 

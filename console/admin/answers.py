@@ -96,8 +96,8 @@ def ask_again(request: HttpRequest, answer_id: UUID) -> HttpResponse:
     """The question as it would be answered now, beside what was answered then. A POST, as it may cost tokens."""
     look(request)
     receipt = _receipt(str(answer_id))
-    given, trace = pipeline.try_out(receipt.question)
-    then, now = answer_story.of_receipt(receipt), answer_story.of_try(receipt.question, given, trace)
+    tried = pipeline.try_out(receipt.question)
+    then, now = answer_story.of_receipt(receipt), answer_story.of_receipt(tried.receipt)
     context = {"title": "Asked again", "receipt": receipt, "then": then, "now": now, "changes": _changes(then, now)}
     return shown(request, "console/answers/again.html", context)
 

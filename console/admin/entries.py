@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import (
@@ -23,11 +22,14 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from console import audit
+from console.admin import misses
+from console.admin.audited import Audited
+from console.admin.entry_actions import VERBS, EntryActions
 from console.admin.entry_form import EntryForm, Items, PlainLines
 from console.admin.entry_transfer import EntryTransferAdmin
 from faq.fields import LinesField
-from faq.models import Category, Entry
-from faq.transfer.writing import set_status
+from faq.models import Entry
 
 STATUS_COLOURS = {"Draft": "info", "Published": "success", "Archived": "warning"}
 SOON = timedelta(days=30)
@@ -51,7 +53,8 @@ class ReviewFilter(DropdownFilter):
 
 
 @admin.register(Entry)
-class EntryAdmin(SimpleHistoryAdmin, EntryTransferAdmin, ModelAdmin):
+class EntryAdmin(Audited, EntryActions, SimpleHistoryAdmin, EntryTransferAdmin, ModelAdmin):
+    audited = (*("status", "category", "question", "answer", "variants"), *("language", "tags", "review_date"))
     form = EntryForm
     list_display = ("question", "category", "status_label", "language", "review", "updated")
     list_select_related = ("category",)
@@ -66,7 +69,6 @@ class EntryAdmin(SimpleHistoryAdmin, EntryTransferAdmin, ModelAdmin):
     search_fields = ("question", "answer", "variants", "tags", "external_id")
     search_help_text = "Searches questions, variants, answers, tags and external IDs."
     autocomplete_fields = ("category",)
-    actions = ("publish", "archive", "make_drafts")
     warn_unsaved_form = True
     history_list_display = ("status",)
     formfield_overrides = {
@@ -98,43 +100,32 @@ class EntryAdmin(SimpleHistoryAdmin, EntryTransferAdmin, ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Entry | None = None) -> tuple[str, ...]:
         return ("external_id",) if obj else ()
 
+    def get_form(self, request: HttpRequest, obj: Entry | None = None, change: bool = False, **options: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **options)
+        form.user = request.user
+        return form
+
+    def history_form_view(
+        self, request: HttpRequest, object_id: str, version_id: str, extra_context: Any = None
+    ) -> Any:
+        """simple_history lets whoever may look at a version restore it as well; here that takes the right to change."""
+        if request.method == "POST" and not self.has_change_permission(request):
+            raise PermissionDenied
+        return super().history_form_view(request, object_id, version_id, extra_context)
+
     def save_model(self, request: HttpRequest, obj: Entry, form: EntryForm, change: bool) -> None:
-        match = request.resolver_match
-        if match and match.url_name == "faq_entry_simple_history":
+        if _is_restoring(request):
             obj._change_reason = "an earlier version restored"  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
+        if not change:
+            misses.written(request, obj)
 
-    @admin.action(description="Publish", permissions=["change"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        self._set_status(request, queryset, Entry.Status.PUBLISHED)
-
-    @admin.action(description="Archive", permissions=["change"])
-    def archive(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        self._set_status(request, queryset, Entry.Status.ARCHIVED)
-
-    @admin.action(description="Turn back into drafts", permissions=["change"])
-    def make_drafts(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        self._set_status(request, queryset, Entry.Status.DRAFT)
-
-    def _set_status(self, request: HttpRequest, queryset: QuerySet[Entry], status: Entry.Status) -> None:
-        pks = list(queryset.order_by().values_list("pk", flat=True))
-        changed = set_status(pks, status.value, user=request.user, reason=f"{status.label} in the console")
-        same = len(pks) - changed
-        rest = f" {same:,} had this status already." if same else ""
-        messages.success(request, f"{status.label}: {changed:,} entries.{rest} The index follows by itself.")
+    def verb_of_change(self, request: HttpRequest, before: dict[str, Any], after: dict[str, Any]) -> str:
+        if _is_restoring(request):
+            return audit.Verb.RESTORED
+        return audit.Verb.CHANGED if before["status"] == after["status"] else VERBS[after["status"]]
 
 
-@admin.register(Category)
-class CategoryAdmin(ModelAdmin):
-    list_display = ("name", "position", "number_of_entries")
-    list_editable = ("position",)
-    search_fields = ("name",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
-        found: QuerySet[Category] = super().get_queryset(request)
-        return found.annotate(count=Count("entries"))
-
-    @display(description="Entries", ordering="count")
-    def number_of_entries(self, category: Any) -> str:
-        link = f"{reverse('admin:faq_entry_changelist')}?category__id__exact={category.pk}"
-        return format_html('<a href="{}">{}</a>', link, category.count)
+def _is_restoring(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return bool(match and match.url_name == "faq_entry_simple_history")

@@ -24,13 +24,14 @@ from rag.answering.retrieval import Found
 from rag.answering.trace import Trace
 from rag.answering.tuning import Tuning
 from rag.errors import Reason, ServiceUnavailable
+from rag.models import Receipt
 from rag.resilience import Breaker, Deadline
 
 T = TypeVar("T")
 # Text as it comes, and at the end what it was for.
 Pieces: TypeAlias = collections.abc.Generator[Delta, None, T]
 
-__all__ = ["Answer", "Delta", "Meta", "Source", "answer", "stream", "try_out"]
+__all__ = ["Answer", "Delta", "Meta", "Source", "Tried", "answer", "stream", "try_out"]
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,15 @@ class _Asked:
     id: UUID = field(default_factory=uuid4)
     version: int | None = None
     before: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An answer that was only tried, the receipt that it would have left, and how it came about."""
+
+    answer: Answer
+    receipt: Receipt
+    trace: Trace
 
 
 def answer(question: str, *, conversation: UUID | None = None, request_id: str = "", channel: str = "json") -> Answer:
@@ -90,7 +100,7 @@ def stream(
     yield _finish(asked, draft, cached=cached, began=began)
 
 
-def try_out(question: str, tuning: Tuning | None = None, *, generate: bool = True) -> tuple[Answer, Trace]:
+def try_out(question: str, tuning: Tuning | None = None, *, generate: bool = True) -> Tried:
     """As it would be answered now with these values, and how it came about. Nothing is kept, recorded or counted."""
     began = time.perf_counter()
     asked = _Asked(question, TRIAL, uuid4(), Trace(counted=False), Deadline(settings.RAG_DEADLINE_SECONDS))
@@ -102,7 +112,10 @@ def try_out(question: str, tuning: Tuning | None = None, *, generate: bool = Tru
         try:
             next(steps)
         except StopIteration as end:
-            return _finish(asked, end.value, cached=False, began=began), asked.trace
+            draft: Draft = end.value
+            break
+    given = _finish(asked, draft, cached=False, began=began)
+    return Tried(given, receipts.made(question, given, draft, asked.trace), asked.trace)
 
 
 def _look_back(asked: _Asked, *, known: bool) -> None:

@@ -80,7 +80,7 @@ def replay(group: MissGroup) -> Replayed:
 
 
 def _is_answered(question: str) -> bool:
-    answer, _ = pipeline.try_out(question, generate=False)
+    answer = pipeline.try_out(question, generate=False).answer
     if answer.degraded:
         stages = ", ".join(answer.degraded)
         raise ServiceUnavailable("replay", "missing", f"the questions cannot be asked again while {stages} is out")
