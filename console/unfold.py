@@ -65,7 +65,7 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _item("Misses", "help_center", "rag_missgroup_changelist", "rag.view_missgroup"),
-                    _item("Answers", "receipt_long", "rag_receipt_changelist", "rag.view_receipt"),
+                    _item("Receipts", "receipt_long", "rag_receipt_changelist", "rag.view_receipt"),
                     _item("Playground", "science", "playground", "rag.view_receipt"),
                     _item("Cases", "checklist", "rag_case_changelist", "rag.view_case"),
                 ],

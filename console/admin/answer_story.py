@@ -135,16 +135,19 @@ def _entries(ids: Iterable[int]) -> Mapping[int, Entry]:
 
 
 def _rungs(tried: Sequence[Mapping[str, str]], answered_by: str, *, cached: bool = False) -> list[Rung]:
-    """As they were tried; below them those that were not needed any more, or not reached."""
+    """The whole ladder from its top: what became of each rung that was tried."""
     if cached:
         return [Rung(answered_by, RUNGS[answered_by], LOOKS[answered_by], "kept from an earlier answer", gave=True)]
-    found = []
-    for step in tried:
-        name, left = step["rung"], step["left"]
-        outcome = REASONS.get(left, left) or "gave the answer"
-        found.append(Rung(name, RUNGS.get(name, name), LOOKS.get(name, "") if not left else "", outcome, gave=not left))
-    rest = [name for name in RUNGS if name not in {step["rung"] for step in tried}]
-    return found + [Rung(name, RUNGS[name], "", "not tried", tried=False) for name in rest]
+    left = {step["rung"]: step["left"] for step in tried}
+    return [_rung(name, left.get(name)) for name in RUNGS]
+
+
+def _rung(name: str, left: str | None) -> Rung:
+    if left is None:
+        return Rung(name, RUNGS[name], "", "not tried", tried=False)
+    if left:
+        return Rung(name, RUNGS[name], "", REASONS.get(left, left))
+    return Rung(name, RUNGS[name], LOOKS[name], "gave the answer", gave=True)
 
 
 def _look(look: Mapping[str, Any], asked: str, entries: Mapping[int, Entry], hashes: Mapping[int, str]) -> Look:
