@@ -6,12 +6,12 @@ permission is checked here, on the server, for both.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -20,9 +20,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from console import audit
+from console.models import AuditEvent
 from rag.models import Job
-
-logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -40,6 +40,8 @@ class Act:
     danger: bool = False
     typed: str = ""  # to be typed in before something that has no way back
     why_not: list[str] = field(default_factory=list)  # then there is nothing to confirm
+    verb: str = AuditEvent.Verb.JOB_ASKED  # what is written into the audit log
+    on: models.Model | str = ""  # what it is done to; the title's words where there is no object
 
 
 Prepare = Callable[..., Act]
@@ -91,13 +93,13 @@ def _done(request: HttpRequest, prepared: Act, back: str) -> HttpResponse:
     if prepared.typed and request.POST.get("typed", "").strip() != prepared.typed:
         return _asked(request, prepared, back, fault=f"Type {prepared.typed} to go on. Nothing was changed.")
     try:
-        told = prepared.do()
+        with transaction.atomic():  # a job is enqueued only once it is also written down who asked for it
+            audit.record(request, prepared.verb, prepared.on or prepared.title, after={"act": prepared.button})
+            told = prepared.do()
     except Refused as refused:
         messages.error(request, f"Nothing was changed. {refused}")
     else:
         messages.success(request, told)
-        who = request.user.get_username()
-        logger.info("console: %s", prepared.button.lower(), extra={"user": who, "act": prepared.title})
     return HttpResponseRedirect(back)
 
 

@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 
 from console.admin import drift_board
 from console.admin.acts import Act, Refused, act, started
+from console.models import AuditEvent
 from console.spans import spoken
 from rag.errors import ServiceUnavailable
 from rag.index import generations, jobs
@@ -16,6 +17,7 @@ from rag.index.coverage import coverage
 from rag.models import DriftFinding, Generation, Job
 from rag.quality import promotion
 
+Verb = AuditEvent.Verb
 INDEX = "admin:rag_generation_changelist"
 State = Generation.State
 
@@ -65,6 +67,7 @@ def promote(request: HttpRequest, generation_id: int) -> Act:
         facts,
         do,
         why_not=_against(generation, now.published - now.current),
+        on=generation,
     )
 
 
@@ -108,7 +111,15 @@ def roll_back(request: HttpRequest) -> Act:
         ("Way back", "Roll back once more: the one that is live now becomes the former one."),
     ]
     why_not = [] if former else ["No former generation is kept: build a new one instead."]
-    return Act("Roll back to the former generation?", "Roll back", facts, do, danger=True, why_not=why_not)
+    return Act(
+        "Roll back to the former generation?",
+        "Roll back",
+        facts,
+        do,
+        danger=True,
+        why_not=why_not,
+        on=former or "",
+    )
 
 
 @act("rag.delete_generation", INDEX)
@@ -138,7 +149,17 @@ def reclaim(request: HttpRequest, generation_id: int) -> Act:
     if job := _job_on(generation):
         why_not.append(f"Job #{job.pk} is at work on it: cancel it first.")
     title = f"Reclaim {generation.collection}?"
-    return Act(title, "Reclaim for good", facts, do, danger=True, typed=generation.collection, why_not=why_not)
+    return Act(
+        title,
+        "Reclaim for good",
+        facts,
+        do,
+        danger=True,
+        typed=generation.collection,
+        why_not=why_not,
+        verb=Verb.RECLAIMED,
+        on=generation,
+    )
 
 
 @act("rag.add_job", INDEX)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from console.admin.acts import Act, Refused, act, started
 from console.admin.progress import progress_of, scope_of
+from console.models import AuditEvent
 from console.spans import spoken
-from faq.models import Entry
 from rag.index import generations, jobs
 from rag.index.coverage import coverage
 from rag.index.indexing import retry_failed as give_tries_again
 from rag.models import IndexFailure, Job
 from rag.quality import promotion
 
+Verb = AuditEvent.Verb
 LIST = "admin:rag_job_changelist"
 INDEX = "admin:rag_generation_changelist"
 STILL_ANSWERED = "Nothing changes for them: they are answered from the index as it is, and by text search."
@@ -42,7 +40,16 @@ def cancel(request: HttpRequest, job_id: int) -> Act:
         ("Way back", "Resume it: only what is still behind is done."),
     ]
     why_not = [] if progress.active else [f"It has ended already: {progress.word.lower()}."]
-    return Act(f"Cancel job #{job.pk}?", "Cancel the job", facts, do, danger=True, why_not=why_not)
+    return Act(
+        f"Cancel job #{job.pk}?",
+        "Cancel the job",
+        facts,
+        do,
+        danger=True,
+        why_not=why_not,
+        verb=Verb.JOB_CANCELLED,
+        on=job,
+    )
 
 
 @act("rag.change_job", LIST)
@@ -108,22 +115,6 @@ def reindex_all(request: HttpRequest) -> Act:
     ]
     why_not = [] if cost.entries else ["No entry is published: there is nothing to index."]
     return Act("Index every entry anew?", "Reindex all", facts, do, why_not=why_not)
-
-
-def reindex_selected(request: HttpRequest, entries: QuerySet[Entry]) -> Job | None:
-    """For an action of the entries' list: index these anew, though their text has not changed.
-
-    Raises PermissionDenied without `rag.add_job`. The sentence is shown as a message; None when none is published.
-    """
-    if not request.user.has_perm("rag.add_job"):
-        raise PermissionDenied
-    ids = sorted(entries.filter(status=Entry.Status.PUBLISHED).order_by().values_list("pk", flat=True))
-    if not ids:
-        messages.warning(request, "None of these is published, and only published entries are indexed.")
-        return None
-    job = jobs.request(scope={"entries": ids}, user=request.user)
-    messages.success(request, started(job))
-    return job
 
 
 def _time_for(entries: int) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from console.spans import spoken
-from rag.index.jobs import ACTIVE, SILENT_SECONDS
+from rag.index.jobs import ACTIVE
 from rag.models import Job
 
 ENOUGH_FOR_A_GUESS = 0.05
@@ -35,7 +36,7 @@ class Progress:
 
     @property
     def stalled(self) -> bool:
-        silent = timedelta(seconds=SILENT_SECONDS)
+        silent = timedelta(seconds=settings.JOB_SILENT_SECONDS)
         heard = self.job.heartbeat_at
         return self.job.state == Job.State.RUNNING and heard is not None and self.now - heard > silent
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+UNSURE = ""  # the hash in the ledger of points that are being written or removed, or were when a worker died
+
 
 class Generation(models.Model):
     """One collection built with one recipe. The alias points at the live one."""

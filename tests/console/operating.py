@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -30,8 +31,9 @@ def may(name: str, *permissions: str) -> User:
 def signed_in(visit: Visit, user: User, path: str = "/admin/", **options: Any) -> Page:
     client = Client()
     client.force_login(user)
-    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": visit.address}
-    return visit(path, cookies=[cookie], **options)
+    host = urlsplit(visit.address).hostname
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "domain": host, "path": "/"}
+    return visit(path, storage_state={"cookies": [cookie], "origins": []}, **options)
 
 
 def serious(page: Page) -> list[str]:
@@ -68,7 +70,7 @@ class Worker:
     def end(self) -> None:
         self._ends.set()
         self.let(1_000)
-        until(lambda: not self._thread.is_alive())
+        until(lambda: not self._thread.is_alive(), "the worker ends")
 
     def _work(self) -> None:
         while not self._ends.wait(0.05):
