@@ -50,6 +50,7 @@ class AuditEvent(models.Model):
         ordering = ["-at", "-pk"]
         indexes = [models.Index(fields=["kind", "object_id"], name="audit_object")]
         verbose_name = "audit event"
+        verbose_name_plural = "audit log"
 
     def __str__(self) -> str:
         return f"{self.actor_name or 'somebody'}: {self.verb_label} {self.object_name}".strip()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from console.admin.answer_filters import as_uuid
 from rag.models import Job
 
 
@@ -31,6 +33,19 @@ COMMANDS = [
     Command(
         "Failed jobs", "What went wrong lately", "rag_job_changelist", "error", "rag.view_job", "errors", "?show=failed"
     ),
+    Command(
+        "Answers", "Everything that was asked", "rag_receipt_changelist", "receipt_long", "rag.view_receipt", "log"
+    ),
+    Command(
+        "Answers that were missed", "Newest first", "rag_receipt_changelist", "help", "rag.view_receipt", "", "?miss=1"
+    ),
+    Command(
+        "Degraded answers", "Newest first", "rag_receipt_changelist", "warning", "rag.view_receipt", "", "?degraded=1"
+    ),
+    Command("Misses", "What to write next", "rag_missgroup_changelist", "help_center", "rag.view_missgroup", "gaps"),
+    Command("My misses", "Those you took", "rag_missgroup_changelist", "person", "rag.view_missgroup", "", "?mine=1"),
+    Command("Playground", "Ask for trial and compare", "playground", "science", "rag.view_receipt", "try test"),
+    Command("Cases", "The stored suite", "rag_case_changelist", "checklist", "rag.view_case", "suite quality"),
     Command("Check the health now", "Ask every part anew", "health", "refresh", words="probe"),
     Command("Reindex what has changed", "Starts a job", "rag_job_reindex", "sync", "rag.add_job", "stale outdated"),
     Command("Reindex every entry", "Starts a job", "rag_job_reindex_all", "restart_alt", "rag.add_job", "all anew"),
@@ -50,7 +65,15 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     if number and request.user.has_perm("rag.view_job") and Job.objects.filter(pk=int(number[1])).exists():
         link = reverse("admin:rag_job_change", args=[int(number[1])])
         found.insert(0, SearchResult(f"Job #{number[1]}", "How far it is", link, "work_history"))
+    if (identity := as_uuid(term.strip())) and request.user.has_perm("rag.view_receipt"):
+        found.insert(0, _receipt(identity))
     return found
+
+
+def _receipt(identity: UUID) -> SearchResult:
+    """By the id that an asker can copy; or whatever else bears this id: a request, a conversation."""
+    link = f"{reverse('admin:rag_receipt_changelist')}?q={identity}"
+    return SearchResult("Open the receipt", str(identity), link, "receipt_long")
 
 
 def _meant(command: Command, wanted: list[str]) -> bool:

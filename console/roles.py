@@ -11,13 +11,27 @@ from django.contrib.auth.models import Group, Permission
 # A pattern stands for every permission that it fits; so a new model's pages open to those who see its kind.
 READS_CONTENT = ("faq.view_*",)
 READS_ANSWERS = ("rag.view_*",)
-WRITES = ("faq.add_*", "faq.change_*", "faq.publish_entry", "faq.reindex_entry")
+WRITES = (
+    "faq.add_entry",
+    "faq.change_entry",
+    "faq.add_category",
+    "faq.change_category",
+    "faq.publish_entry",
+    "faq.reindex_entry",
+)
 
 ROLES: dict[str, tuple[str, ...]] = {
     # Writes and publishes, save where a category asks for four eyes.
     "editor": (*READS_CONTENT, *READS_ANSWERS, *WRITES),
     # Reads what others wrote, publishes it, and may delete.
-    "reviewer": (*READS_CONTENT, *READS_ANSWERS, *WRITES, "faq.review_entry", "faq.delete_*"),
+    "reviewer": (
+        *READS_CONTENT,
+        *READS_ANSWERS,
+        *WRITES,
+        "faq.review_entry",
+        "faq.delete_entry",
+        "faq.delete_category",
+    ),
     # Runs the index and its jobs; reads the content, and writes none.
     "operator": (
         *READS_CONTENT,

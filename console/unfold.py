@@ -62,6 +62,16 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Answers",
+                "separator": True,
+                "items": [
+                    _item("Misses", "help_center", "rag_missgroup_changelist", "rag.view_missgroup"),
+                    _item("Receipts", "receipt_long", "rag_receipt_changelist", "rag.view_receipt"),
+                    _item("Playground", "science", "playground", "rag.view_receipt"),
+                    _item("Cases", "checklist", "rag_case_changelist", "rag.view_case"),
+                ],
+            },
+            {
                 "title": "Operations",
                 "separator": True,
                 "items": [

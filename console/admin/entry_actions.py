@@ -29,7 +29,7 @@ NAMED = 100  # entries named in the audit log; of more, the rest is counted
 
 
 class EntryActions(ModelAdmin):  # type: ignore[type-arg]
-    actions = ("publish", "archive", "make_drafts", "reindex", "export_selected")
+    actions = ("publish", "archive", "make_drafts", "edit_together", "reindex", "export_selected")
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("faq.publish_entry")
@@ -52,25 +52,25 @@ class EntryActions(ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Index anew", permissions=["reindex"])
     def reindex(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
         """Only published entries are in the index, so only they are asked for."""
-        pks = sorted(_numbers(queryset.filter(status=Status.PUBLISHED)))
+        pks = sorted(numbers(queryset.filter(status=Status.PUBLISHED)))
         if not pks:
             messages.warning(request, "None of these entries is published, and only published ones are indexed.")
             return
         with transaction.atomic():
             job = jobs.request(Job.Kind.REINDEX, {"entries": pks}, user=request.user)
             audit.record(request, audit.Verb.JOB_ASKED, job, after={"kind": job.kind, "entries": len(pks)})
-        messages.success(request, f"Started job #{job.pk}: {_entries(len(pks))} indexed anew.")
+        messages.success(request, f"Started job #{job.pk}: {number_of_entries(len(pks))} indexed anew.")
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Entry]) -> HttpResponseBase:
-        audit.record(request, audit.Verb.EXPORTED, _entries(queryset.count()))
+        audit.record(request, audit.Verb.EXPORTED, number_of_entries(queryset.count()))
         response = StreamingHttpResponse(export_chunks(queryset, "csv"), content_type=CONTENT_TYPES["csv"])
         name = f"entries-{timezone.localdate().isoformat()}-selected.csv"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
     def _set_status(self, request: HttpRequest, queryset: QuerySet[Entry], status: Entry.Status) -> None:
-        pks = _numbers(queryset)
+        pks = numbers(queryset)
         with transaction.atomic():
             outcome = set_status(pks, status.value, user=request.user, reason=f"{status.label} in the console")
             if outcome.changed:
@@ -81,7 +81,7 @@ class EntryActions(ModelAdmin):  # type: ignore[type-arg]
 def note_many(request: HttpRequest, verb: str, external_ids: Sequence[str], **values: Any) -> None:
     """One line of the audit log for one act, however many entries it was."""
     named = {"entries": list(external_ids[:NAMED])} | values
-    audit.record(request, verb, _entries(len(external_ids)), after=named)
+    audit.record(request, verb, number_of_entries(len(external_ids)), after=named)
 
 
 def tell(request: HttpRequest, done: str, outcome: Outcome, *, of: int, had: str) -> None:
@@ -90,14 +90,16 @@ def tell(request: HttpRequest, done: str, outcome: Outcome, *, of: int, had: str
     same = of - changed - refused
     rest = f" {same:,} had {had} already." if same else ""
     if changed or not refused:
-        messages.success(request, f"{done}: {_entries(changed)}.{rest} The index follows by itself.")
+        messages.success(request, f"{done}: {number_of_entries(changed)}.{rest} The index follows by itself.")
     for reason, count in outcome.refused.items():
-        messages.warning(request, f"Left as {'it is' if count == 1 else 'they are'}: {_entries(count)}. {reason}")
+        messages.warning(
+            request, f"Left as {'it is' if count == 1 else 'they are'}: {number_of_entries(count)}. {reason}"
+        )
 
 
-def _numbers(queryset: QuerySet[Entry]) -> list[int]:
+def numbers(queryset: QuerySet[Entry]) -> list[int]:
     return list(queryset.order_by().values_list("pk", flat=True))
 
 
-def _entries(count: int) -> str:
+def number_of_entries(count: int) -> str:
     return f"{count:,} entr{'y' if count == 1 else 'ies'}"

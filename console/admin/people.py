@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from console.admin.audited import Audited
 from console.roles import ROLES
@@ -24,15 +25,24 @@ ABOVE = ("is_superuser", "user_permissions")  # what only a superuser gives
 
 @admin.register(User)
 class UserAdmin(Audited, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    class Media:
+        css = {"all": ("console/people.css",)}
+
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "roles", "is_active", "is_staff", "last_login")
+    filter_horizontal = ("user_permissions",)
     list_filter = ("groups", "is_active", "is_staff", "is_superuser")
     audited = (
         *("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser"),
         *("groups", "user_permissions"),
     )
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **options: Any) -> Any:
+        if db_field.name == "groups":
+            options["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        return super().formfield_for_manytomany(db_field, request, **options)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
@@ -55,6 +65,9 @@ class UserAdmin(Audited, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class GroupAdmin(Audited, DjangoGroupAdmin, ModelAdmin):
+    class Media:
+        css = {"all": ("console/people.css",)}
+
     audited = ("name", "permissions")
     change_form_before_template = "console/people/group.html"
 

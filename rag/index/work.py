@@ -22,7 +22,7 @@ from rag.index.jobs import Watch
 from rag.index.recipe import current_recipe
 from rag.index.runners import get_runner
 from rag.models import DriftScan, Generation, Job, Receipt
-from rag.quality import counting, promotion
+from rag.quality import counting, misses, promotion, replaying
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ DAY = 86_400.0
 REST_SECONDS = 10.0  # after a failure the sweep leaves the services alone for so long
 OVERDUE_SECONDS = 15.0  # a job that waits longer has been lost on the way; the sweep does it itself
 JOB_DAYS = 30
+GROUPING_SECONDS = 300.0
+OFTEN = [Job.Kind.TALLY, Job.Kind.MISSES]  # so often that their successes are of no interest on the next day
 BACKUP_POLL_SECONDS = 0.5
 
 
@@ -85,6 +87,10 @@ def sweep() -> None:
         jobs.request()
     if counting.due() and not jobs.finished_since(Job.Kind.TALLY, REST_SECONDS):
         jobs.request(Job.Kind.TALLY)
+    if replaying.due() and not jobs.finished_since(Job.Kind.MISSES, REST_SECONDS):
+        jobs.request(Job.Kind.MISSES)
+    if misses.ungrouped().exists() and not jobs.finished_since(Job.Kind.MISSES, GROUPING_SECONDS):
+        jobs.request(Job.Kind.MISSES)
     for kind in _daily():
         if not jobs.finished_since(kind, DAY):
             jobs.request(kind)
@@ -172,6 +178,8 @@ def _cleanup(job: Job, claim: jobs.Claim) -> str:
     Job.objects.filter(ended).delete()
     DriftScan.objects.filter(scanned_at__lt=now - timedelta(days=JOB_DAYS)).delete()
     reclaimed = [generation for generation in generations.past_their_time(now) if generations.reclaim(generation)]
+    misses.forget_before(now - timedelta(days=settings.RECEIPT_DAYS))
+    Job.objects.filter(kind__in=OFTEN, state=Job.State.SUCCEEDED, finished_at__lt=now - timedelta(days=1)).delete()
     return f"{receipts} receipts deleted, {len(reclaimed)} generations reclaimed."
 
 
@@ -179,6 +187,13 @@ def _tally(job: Job, claim: jobs.Claim) -> str:
     """The receipts of every hour that has ended, or was voted on since, into the roll-ups."""
     hours = counting.count(lambda done, total: claim.advance(done=done, total=total))
     return f"{hours} hours counted."
+
+
+def _misses(job: Job, claim: jobs.Claim) -> str:
+    """New misses into groups; and the groups asked again near which the index has changed."""
+    grouped = misses.group_new(lambda done, total: claim.advance(done=done, total=total))
+    closed = replaying.replay_concerned(lambda done, total: claim.advance())
+    return f"{grouped} misses grouped, {len(closed)} groups closed."
 
 
 def _backup(job: Job, claim: jobs.Claim) -> str:
@@ -208,6 +223,7 @@ _KINDS: dict[str, Callable[[Job, jobs.Claim], str]] = {
     Job.Kind.PROMOTE: _promote,
     Job.Kind.ROLL_BACK: _roll_back,
     Job.Kind.TALLY: _tally,
+    Job.Kind.MISSES: _misses,
 }
 
 

@@ -53,7 +53,10 @@ class Embedding(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["generation", "entry_id"], name="one_row_an_entry")]
-        indexes = [models.Index(fields=["entry_id"])]
+        indexes = [
+            models.Index(fields=["entry_id"]),
+            models.Index(fields=["generation", "embedded_at"], name="embeddings_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"entry {self.entry_id} in {self.generation_id}"
