@@ -27,8 +27,15 @@ errorlog = "-"
 loglevel = "warning"
 
 
+def when_ready(server: Any) -> None:
+    """Before the first fork: a worker that replaces another has the model at once, and all of them share its memory."""
+    from console import warm_up
+
+    warm_up.before_the_fork()
+
+
 def post_worker_init(worker: Any) -> None:
-    """In the child, so that no thread, connection or native thread pool crosses the fork."""
+    """In the child, so that no thread or connection crosses the fork."""
     from console import warm_up
 
     warm_up.in_web_process()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 ANSWERS = Counter("faq_answers_total", "Answers given, by the rung that gave them.", ["rung", "channel"])
 FALLBACKS = Counter("faq_fallbacks_total", "Steps down the ladder.", ["stage", "reason"])
@@ -20,3 +20,12 @@ STAGE_SECONDS = Histogram(
 )
 CACHE_REQUESTS = Counter("faq_cache_requests_total", "Look-ups of kept answers.", ["cache", "result"])
 FEEDBACK = Counter("faq_feedback_total", "Votes on answers.", ["vote"])
+BREAKER_OPEN = Gauge(
+    "faq_breaker_open",
+    "1 where at least one web process spares this dependency after repeated failures.",
+    ["dependency"],
+    multiprocess_mode="livemax",
+)
+BREAKER_TRANSITIONS = Counter(
+    "faq_breaker_transitions_total", "Openings and closings of breakers.", ["dependency", "to"]
+)

@@ -14,6 +14,7 @@ from django.core.cache import cache
 
 from faq import wording
 from faq.models import Category, Entry
+from monitoring import health, snapshot
 from rag.answering import pipeline
 from rag.chat import limits
 from rag.index import generations, indexing, model_files, runners, vector_store
@@ -47,6 +48,8 @@ def _nothing_remembered() -> Iterator[None]:
     """What a process holds for its whole life, a test must not hand on to the next."""
     yield
     wording.forget()
+    health.forget()
+    snapshot.forget()
     cache.clear()
     runners.get_runner.cache_clear()
     vector_store.get_vector_store.cache_clear()

@@ -16,6 +16,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from console import audit
+from console.admin import misses
 from console.admin.audited import Audited
 from console.admin.entry_actions import VERBS, EntryActions
 from console.admin.entry_bulk_edit import EntryBulkEdit
@@ -126,6 +127,8 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
         if _is_restoring(request):
             obj._change_reason = "an earlier version restored"  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
+        if not change:
+            misses.written(request, obj)
 
     def verb_of_change(self, request: HttpRequest, before: dict[str, Any], after: dict[str, Any]) -> str:
         if _is_restoring(request):

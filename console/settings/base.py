@@ -73,6 +73,7 @@ MIDDLEWARE = [
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "console" / "templates"],  # before Unfold's own, some of which are replaced
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -131,8 +132,10 @@ GEMINI_BASE_URL = env.GEMINI_BASE_URL
 GENERATOR = "rag.answering.generation.GeminiGenerator" if GEMINI_API_KEY else None
 RECEIPT_DAYS = env.RECEIPT_DAYS
 GENERATION_DAYS = env.GENERATION_DAYS
+JOB_SILENT_SECONDS = env.JOB_SILENT_SECONDS
 BACKUP_COMMAND = env.BACKUP_COMMAND
 RATE_LIMIT_CHAT = env.RATE_LIMIT_CHAT
+RATE_LIMIT_LOGIN = env.RATE_LIMIT_LOGIN
 RATE_LIMIT_ENFORCED = env.deployed
 TRUSTED_PROXIES = list(env.TRUSTED_PROXIES)
 

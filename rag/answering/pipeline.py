@@ -22,14 +22,16 @@ from rag.answering.confidence import Outcome
 from rag.answering.generation import Generator, get_generator
 from rag.answering.retrieval import Found
 from rag.answering.trace import Trace
+from rag.answering.tuning import Tuning
 from rag.errors import Reason, ServiceUnavailable
+from rag.models import Receipt
 from rag.resilience import Breaker, Deadline
 
 T = TypeVar("T")
 # Text as it comes, and at the end what it was for.
 Pieces: TypeAlias = collections.abc.Generator[Delta, None, T]
 
-__all__ = ["Answer", "Delta", "Meta", "Source", "answer", "stream"]
+__all__ = ["Answer", "Delta", "Meta", "Source", "Tried", "answer", "stream", "try_out"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ VECTOR_BREAKER = Breaker("vector store")
 GENERATOR_BREAKER = Breaker("generator")
 # One failure is enough: every try would wait for a connection, and an answer makes half a dozen.
 DATABASE_BREAKER = Breaker("database", failures_to_open=1)
+TRIAL = "trial"
+UNRECORDED = {"suite", TRIAL}
 KEPT_FOR_THE_END = 0.5  # seconds of the deadline that generation may not use up
 
 
@@ -49,9 +53,20 @@ class _Asked:
     conversation: UUID
     trace: Trace
     deadline: Deadline
+    tuning: Tuning = field(default_factory=Tuning.of_settings)
+    generator: Generator | None = field(default_factory=get_generator)
     id: UUID = field(default_factory=uuid4)
     version: int | None = None
     before: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An answer that was only tried, the receipt that it would have left, and how it came about."""
+
+    answer: Answer
+    receipt: Receipt
+    trace: Trace
 
 
 def answer(question: str, *, conversation: UUID | None = None, request_id: str = "", channel: str = "json") -> Answer:
@@ -83,6 +98,24 @@ def stream(
         if kept_under and not asked.trace.degraded:
             cache.keep(kept_under, draft)
     yield _finish(asked, draft, cached=cached, began=began)
+
+
+def try_out(question: str, tuning: Tuning | None = None, *, generate: bool = True) -> Tried:
+    """As it would be answered now with these values, and how it came about. Nothing is kept, recorded or counted."""
+    began = time.perf_counter()
+    asked = _Asked(question, TRIAL, uuid4(), Trace(counted=False), Deadline(settings.RAG_DEADLINE_SECONDS))
+    asked.tuning = tuning or asked.tuning
+    asked.generator = asked.generator if generate else None
+    _look_back(asked, known=False)
+    steps = _descend(asked)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            draft: Draft = end.value
+            break
+    given = _finish(asked, draft, cached=False, began=began)
+    return Tried(given, receipts.made(question, given, draft, asked.trace), asked.trace)
 
 
 def _look_back(asked: _Asked, *, known: bool) -> None:
@@ -169,7 +202,8 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
             matches = retrieval.nearest(vector)
         stage = "database"
         with asked.trace.timed("rank"), _database():
-            return retrieval.rank_by_meaning(text, matches, held)
+            found = retrieval.rank_by_meaning(text, matches, held, asked.tuning)
+        return asked.trace.looked("meaning", text, found)
     except ServiceUnavailable as error:
         asked.trace.fell_back(stage, error.reason)
     return None
@@ -179,7 +213,8 @@ def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Fou
     """`late`: meaning was searched and fell short; then only what its index does not hold yet can be missing."""
     try:
         with asked.trace.timed("text"), _database():
-            return retrieval.rank_by_words(asked.question, held, not_indexed_yet=late)
+            found = retrieval.rank_by_words(asked.question, held, asked.tuning, not_indexed_yet=late)
+        return asked.trace.looked("words", asked.question, found)
     except ServiceUnavailable as error:
         asked.trace.left("text_search", error.reason)
         asked.trace.fell_back("database", error.reason)
@@ -203,17 +238,17 @@ def _from_words(asked: _Asked, found: Found | None) -> Draft | None:
 
 
 def _generated(asked: _Asked, found: Found) -> Pieces[Draft | None]:
-    generator = get_generator()
-    if generator is None:
+    if asked.generator is None:
         asked.trace.left("generated", "missing")
         return None
     asking = prompt.build(asked.question, ladder.passages(found), asked.before)
+    asked.trace.prompt = asking
     if not connection.in_atomic_block:
         connection.close()  # nobody holds a database connection while the model thinks
     try:
         with asked.trace.timed("generate"), GENERATOR_BREAKER.guard():
             seconds = max(0.1, asked.deadline.left() - KEPT_FOR_THE_END)
-            text, model = yield from _written(generator, asking, seconds, asked.channel)
+            text, model = yield from _written(asked.generator, asking, seconds, asked.channel)
     except ServiceUnavailable as error:
         asked.trace.left("generated", error.reason)
         asked.trace.fell_back("generate", error.reason)
@@ -249,9 +284,11 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
         request_id=asked.trace.request_id,
         did_you_mean=draft.did_you_mean,
     )
+    if asked.channel == TRIAL:
+        return finished
     metrics.ANSWERS.labels(draft.rung, asked.channel).inc()
     metrics.ANSWER_SECONDS.labels(draft.rung).observe(seconds)
-    if asked.channel != "suite" and not DATABASE_BREAKER.is_open:
+    if asked.channel not in UNRECORDED and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished
 

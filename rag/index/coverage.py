@@ -59,6 +59,14 @@ def parked(generation: Generation) -> QuerySet[Any]:
     return _not_current(generation).filter(_is_parked(generation)).order_by("pk")
 
 
+def of_kind(generation: Generation, kind: str) -> QuerySet[Any]:
+    """The published entries that `coverage` counts as missing, or as outdated; parked ones among them."""
+    rows = _with_indexed_hash(generation).order_by("pk")
+    if kind == "missing":
+        return rows.filter(indexed_hash=None)
+    return rows.exclude(indexed_hash=None).exclude(indexed_hash=F("text_hash"))
+
+
 def _not_current(generation: Generation) -> QuerySet[Any]:
     return _with_indexed_hash(generation).filter(Q(indexed_hash=None) | ~Q(indexed_hash=F("text_hash")))
 

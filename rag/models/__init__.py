@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from rag.models.cases import Case
 from rag.models.embedded import StoredAlias, StoredCollection, StoredPoint
-from rag.models.index import DriftScan, Embedding, Generation, IndexFailure
+from rag.models.index import UNSURE, DriftFinding, DriftScan, Embedding, Generation, IndexFailure
 from rag.models.jobs import Job
+from rag.models.misses import MissedQuestion, MissGroup
 from rag.models.receipts import Receipt
 from rag.models.tallies import CountedHour, EntryDay, EntryTally, HourTally
 
 __all__ = [
+    "UNSURE",
+    "Case",
     "CountedHour",
+    "DriftFinding",
     "DriftScan",
     "Embedding",
     "EntryDay",
@@ -18,6 +23,8 @@ __all__ = [
     "HourTally",
     "IndexFailure",
     "Job",
+    "MissGroup",
+    "MissedQuestion",
     "Receipt",
     "StoredAlias",
     "StoredCollection",

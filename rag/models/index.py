@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+UNSURE = ""  # the hash in the ledger of points that are being written or removed, or were when a worker died
+
 
 class Generation(models.Model):
     """One collection built with one recipe. The alias points at the live one."""
@@ -51,7 +53,10 @@ class Embedding(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["generation", "entry_id"], name="one_row_an_entry")]
-        indexes = [models.Index(fields=["entry_id"])]
+        indexes = [
+            models.Index(fields=["entry_id"]),
+            models.Index(fields=["generation", "embedded_at"], name="embeddings_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"entry {self.entry_id} in {self.generation_id}"
@@ -92,3 +97,18 @@ class DriftScan(models.Model):
 
     def __str__(self) -> str:
         return f"{self.generation_id}: {self.counts}"
+
+
+class DriftFinding(models.Model):
+    """One thing that the latest scan of a generation found wrong: an entry, or for orphans a point."""
+
+    scan = models.ForeignKey(DriftScan, on_delete=models.CASCADE, related_name="findings")
+    kind = models.CharField(max_length=12)
+    entry_id = models.BigIntegerField(null=True)
+    point_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["scan", "kind"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.entry_id or self.point_id}"

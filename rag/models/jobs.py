@@ -20,6 +20,8 @@ class Job(models.Model):
         BACKUP = "backup", "Backup"
         TALLY = "tally", "Count answers"
         MISSES = "misses", "Group misses"
+        PROMOTE = "promote", "Promote a generation"
+        ROLL_BACK = "roll_back", "Roll back"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

@@ -29,6 +29,16 @@ class Receipt(models.Model):
     confidence = models.FloatField()
     cached = models.BooleanField(default=False)
     miss = models.BooleanField(default=False)
+    missed = models.ForeignKey(
+        "rag.MissedQuestion",
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+        on_delete=models.SET_NULL,
+        related_name="receipts",
+        help_text="The question as it stands in a group of misses; none until it is grouped.",
+    )
     degraded: models.JSONField[list[str], list[str]] = models.JSONField(default=list)
     fallbacks: models.JSONField[list[list[str]], list[list[str]]] = models.JSONField(
         default=list, help_text="Each step down as stage and reason, in their order."
@@ -38,6 +48,9 @@ class Receipt(models.Model):
     )
     sources: models.JSONField[list[Any], list[Any]] = models.JSONField(
         default=list, help_text="Entries with their scores and the text hash they had."
+    )
+    looks: models.JSONField[list[Any], list[Any]] = models.JSONField(
+        default=list, help_text="Each look for entries: by what, the cuts that held, and each entry's scores."
     )
     versions: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     milliseconds: models.JSONField[dict[str, float], dict[str, float]] = models.JSONField(default=dict)
@@ -52,6 +65,10 @@ class Receipt(models.Model):
             models.Index(fields=["entry_id", "-created_at"], name="receipts_by_entry"),
             models.Index(fields=["request_id"], name="receipts_by_request"),
             models.Index(fields=["-created_at"], name="receipts_missed", condition=models.Q(miss=True)),
+            models.Index(fields=["created_at"], name="receipts_ungrouped", condition=models.Q(miss=True, missed=None)),
+            models.Index(
+                fields=["missed", "-created_at"], name="receipts_grouped", condition=models.Q(missed__isnull=False)
+            ),
             models.Index(fields=["-created_at"], name="receipts_degraded", condition=~models.Q(degraded=[])),
             models.Index(fields=["vote", "-created_at"], name="receipts_voted", condition=~models.Q(vote="")),
         ]
