@@ -9,3 +9,8 @@ class ConsoleConfig(AppConfig):
     name = "console"
     label = "console"
     verbose_name = "Console"
+
+    def ready(self) -> None:
+        from monitoring import traffic
+
+        traffic.connect()
