@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+UNSURE = ""  # the hash in the ledger of points that are being written or removed, or were when a worker died
+
 
 class Generation(models.Model):
     """One collection built with one recipe. The alias points at the live one."""

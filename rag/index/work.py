@@ -56,6 +56,9 @@ def run(job_id: int, watch: Watch | None = None) -> bool:
     except Exception as error:
         claim.finish(Job.State.FAILED, f"Unexpected: {type(error).__name__}. The log has the rest.")
         raise
+    except BaseException:  # Ctrl-C, or a worker that is told to stop at once
+        claim.give_back()
+        raise
     else:
         claim.finish(Job.State.SUCCEEDED, outcome)
     return True
@@ -105,7 +108,8 @@ def _reindex(job: Job, claim: jobs.Claim) -> str:
             forget_hashes(generation, chosen)
         handled = reconcile(generation, Reporter(claim, embedded), only=chosen, suspects=_suspects(job, generation))
         embedded, removed = embedded + handled.embedded, removed + handled.removed
-    if target.state == Generation.State.BUILDING and target.replaces_recipe and not promotion.objections(target):
+    replacing = target.state == Generation.State.BUILDING and target.replaces_recipe
+    if replacing and not promotion.objections(target, progress=lambda points: claim.advance()):
         generations.promote(target)
     return f"{embedded} embedded, {removed} removed."
 
@@ -126,7 +130,7 @@ def _scan(job: Job, claim: jobs.Claim) -> str:
         if job.scope.get("repair"):
             drift.repair(generation, found)
             reconcile(generation, Reporter(claim, 0))
-            found = drift.scan(generation)
+            found = drift.scan(generation, progress=lambda points: claim.advance())
         sentences.append(f"{generation.collection}: {found.sentence}")
     return " ".join(sentences) or "There is no generation yet."
 

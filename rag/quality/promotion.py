@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Sum
@@ -40,7 +40,9 @@ class Estimate:
     bytes: int
 
 
-def objections(generation: Generation, suite: Sequence[Case] = ()) -> list[str]:
+def objections(
+    generation: Generation, suite: Sequence[Case] = (), progress: Callable[[int], None] = lambda points: None
+) -> list[str]:
     """Everything that speaks against reading from this generation; empty when nothing does."""
     now = coverage(generation)
     found = []
@@ -49,7 +51,7 @@ def objections(generation: Generation, suite: Sequence[Case] = ()) -> list[str]:
         parked = f", {now.parked} of them parked after failing" if now.parked else ""
         found.append(f"Coverage is {now.ratio:.1%}: {behind} published entries are not in it{parked}.")
     try:
-        drifted = drift.scan(generation)
+        drifted = drift.scan(generation, progress)
         if not drifted.clean:
             found.append(f"The drift scan is not clean: {drifted.sentence}")
         found += _worse(generation, suite) if suite else []
