@@ -260,13 +260,16 @@ def _written(generator: Generator, asking: prompt.Prompt, seconds: float, channe
     """The checked text and the model that wrote it; on the event stream sentence by sentence, as each is checked."""
     if channel != "sse":
         made = generator.generate(asking, seconds=seconds)
+        metrics.count_tokens(made.prompt_tokens, made.output_tokens)
         return prompt.check(made.text, asking.passages).text, made.model_version
     screen = prompt.Screen(asking.passages)
     with generator.stream(asking, seconds=seconds) as pieces:
         for piece in pieces:
             if shown := screen.feed(piece):
                 yield Delta(shown)
-        return screen.finish().text, pieces.result.model_version
+        made = pieces.result
+        metrics.count_tokens(made.prompt_tokens, made.output_tokens)
+        return screen.finish().text, made.model_version
 
 
 def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answer:
@@ -288,6 +291,10 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
         return finished
     metrics.ANSWERS.labels(draft.rung, asked.channel).inc()
     metrics.ANSWER_SECONDS.labels(draft.rung).observe(seconds)
+    if not cached:
+        metrics.CONFIDENCE.observe(draft.confidence)
+    if draft.miss and not finished.degraded and asked.channel not in UNRECORDED:
+        metrics.MISSES.inc()
     if asked.channel not in UNRECORDED and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished
