@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from console.environment import current
+from console.start import capacity
 
 environment = current()
 
@@ -15,8 +16,11 @@ bind = f"{host}:{environment.PORT}"
 worker_class = "gthread"
 threads = 8
 # Without Redis the jobs run in the web process and the cache is its own: so one process.
-workers = int(os.environ.get("WEB_CONCURRENCY", "2")) if environment.REDIS_URL else 1
+workers = int(os.environ.get("WEB_CONCURRENCY") or capacity.workers()) if environment.REDIS_URL else 1
 preload_app = True
+# Memory that a library loses comes back; not all workers at once.
+max_requests = 2_000
+max_requests_jitter = 200
 graceful_timeout = 30
 timeout = 60
 keepalive = 5

@@ -16,7 +16,7 @@ from django.db import Error, IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from rag.index.runners import get_runner
+from rag.index.runners import beat, get_runner
 from rag.models import Job
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,7 @@ class Claim:
         self._update(state=state, outcome=outcome[:2_000], in_flight=[], finished_at=timezone.now())
 
     def _update(self, **values: Any) -> None:
+        beat()
         held = Job.objects.filter(pk=self.job_id, claim=self.token, state=Job.State.RUNNING)
         if not held.update(heartbeat_at=timezone.now(), **values):
             raise Superseded

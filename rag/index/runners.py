@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
@@ -98,7 +100,14 @@ def _sweep_for_ever() -> None:
 
     while True:
         _undisturbed(work.sweep)
+        beat()
         time.sleep(SWEEP_SECONDS)
+
+
+def beat() -> None:
+    """The worker's sign of life for its container's health check, where WORKER_HEARTBEAT names a file."""
+    if path := os.environ.get("WORKER_HEARTBEAT"):
+        Path(path).touch()
 
 
 def _undisturbed(step: Callable[[], object]) -> None:
