@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from console.environment import current
+from console.start import capacity
 from monitoring import slots
 
 environment = current()
@@ -17,7 +18,7 @@ bind = f"{host}:{environment.PORT}"
 worker_class = "gthread"
 threads = 8
 # Without Redis the jobs run in the web process and the cache is its own: so one process.
-workers = int(os.environ.get("WEB_CONCURRENCY", "2")) if environment.REDIS_URL else 1
+workers = int(os.environ.get("WEB_CONCURRENCY") or capacity.workers()) if environment.REDIS_URL else 1
 preload_app = True
 graceful_timeout = 30
 timeout = 60
