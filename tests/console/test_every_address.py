@@ -136,7 +136,11 @@ def test_the_walk_really_opens_the_pages(client: Client, content: None, operator
         for name, path in pages
         if name.endswith(("_changelist", "_change", "_history")) and visit(client, path) not in {200, 302}
     ]
-    assert [path for path in unopened if not re.search(r"/((receipt|missgroup)/[^/]+/history|generation/[^/]+/change)/", path)] == []
+    assert [
+        path
+        for path in unopened
+        if not re.search(r"/((receipt|missgroup)/[^/]+/history|generation/[^/]+/change)/", path)
+    ] == []
 
 
 @pytest.mark.parametrize("who", EVERYBODY)
