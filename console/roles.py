@@ -18,6 +18,9 @@ WRITES = (
     "faq.change_category",
     "faq.publish_entry",
     "faq.reindex_entry",
+    "rag.change_missgroup",
+    "rag.add_case",
+    "rag.change_case",
 )
 
 ROLES: dict[str, tuple[str, ...]] = {
