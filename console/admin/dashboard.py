@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 
 from console.admin import drift_board
 from console.admin.answer_figures import WINDOWS, figures
@@ -34,7 +33,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         mine |= {"running": _under_way(), "failed_jobs": _failed()}
     if may("rag.view_receipt"):
         window = request.GET.get("window", "")
-        mine |= figures(window if window in WINDOWS else "24h") | {"receipts": _receipts()}
+        mine |= figures(window if window in WINDOWS else "24h")
     mine["needs"] = needs(found, state, mine.get("board"), may)
     return context | mine
 
@@ -47,11 +46,3 @@ def _under_way() -> list[Progress]:
 def _failed() -> list[Progress]:
     rows = Job.objects.filter(state=Job.State.FAILED).select_related("requested_by").order_by("-finished_at")
     return [progress_of(job) for job in rows[:SHOWN]]
-
-
-def _receipts() -> str:
-    """The list that the figures of answers open, where there is one."""
-    try:
-        return reverse("admin:rag_receipt_changelist")
-    except NoReverseMatch:
-        return ""
