@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ def _a_snapshot_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, State]]:
+def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, State]:
     """Every part is well, but for what a test says."""
     states: dict[str, State] = {}
     asked: list[bool] = []

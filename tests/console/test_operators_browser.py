@@ -63,7 +63,7 @@ def test_reindex_progress_cancel_resume(visit: Visit, operator: User, twelve: No
     expect(page.locator("#job-status")).to_have_text(re.compile(r"reindex #\d+: succeeded"))
 
     polls: list[Request] = []
-    page.on("request", polls.append)
+    page.on("request", lambda request: polls.append(request))
     page.wait_for_timeout(2_500)  # longer than the pause between two polls
     assert polls == []
 
