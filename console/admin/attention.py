@@ -40,7 +40,7 @@ def needs(tiles: list[Tile], state: Snapshot, board: Board | None, may: May) -> 
 def _parts(tiles: list[Tile]) -> Iterator[Need]:
     for one in tiles:
         if not one.well:
-            what = f"{one.reading.check.title}: {one.reading.detail or one.look.word.lower()}"
+            what = f"{one.reading.check.title}: {one.detail or one.look.word.lower()}"
             button = "Open the runbook" if one.runbook else "Open the health page"
             address = one.runbook or reverse("admin:health")
             yield Need(one.look.pill, one.look.word, what, one.reading.check.effect, button, address)

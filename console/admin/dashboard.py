@@ -29,6 +29,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     mine: dict[str, Any] = {"title": "Dashboard", "tiles": found, "state": state, "as_of": state.as_of}
     if may("rag.view_generation"):
         mine["board"] = drift_board.board()
+        mine["store_is_out"] = any(one.reading.check.name == "vector_store" and not one.well for one in found)
     if may("rag.view_job"):
         mine |= {"running": _under_way(), "failed_jobs": _failed()}
     if may("rag.view_receipt"):
