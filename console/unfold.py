@@ -38,6 +38,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "forum",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("chat/icon.svg")}],
     "SITE_URL": "/",
+    "LOGIN": {"form": "console.login.LoginForm"},
     "ENVIRONMENT": "console.unfold.environment_badge",
     "STYLES": [lambda request: static("console/console.css")],
     "SCRIPTS": [lambda request: static("console/console.js")],

@@ -38,7 +38,7 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
     form = EntryForm
     list_display = (
         *("question", "category", "status_label", "index_label"),
-        *("number_of_asks", "votes", "review", "language", "updated"),
+        *("number_of_asks", "votes", "review", "updated"),
     )
     list_select_related = ("category",)
     list_filter = (

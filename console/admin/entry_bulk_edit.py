@@ -135,7 +135,7 @@ class EntryBulkEdit(ModelAdmin):  # type: ignore[type-arg]
         return self._response(request, "edit_together", context)
 
     def _response(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
-        everywhere = self.admin_site.each_context(request) | {"opts": self.opts}
+        everywhere = self.admin_site.each_context(request) | {"opts": self.opts, "media": self.media}
         return TemplateResponse(request, f"console/entries/{name}.html", everywhere | context)
 
 

@@ -58,7 +58,7 @@ def test_what_nobody_asks_is_like_nothing(entries: dict[str, Any]) -> None:
     ("part", "error", "missing"),
     [
         ("get_embedder", EmbedderUnavailable("missing", "no model"), "the embedding model"),
-        ("get_vector_store", VectorStoreUnavailable("connection", "gone"), "the vector store"),
+        ("get_vector_store", VectorStoreUnavailable("refused", "gone"), "the vector store"),
     ],
 )
 def test_while_a_part_is_out_words_are_compared_and_it_is_said(
