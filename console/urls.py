@@ -5,8 +5,11 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from console.login import login
+
 urlpatterns = [
     path("", include("monitoring.urls")),
+    path("admin/login/", login),  # before the console's own, whose name and address it has
     path("admin/", admin.site.urls),
     path("", include("rag.chat.urls")),
 ]

@@ -1,12 +1,14 @@
-"""The probes: does this process live, and may it be sent requests?"""
+"""The probes, and the scrape."""
 
 from __future__ import annotations
 
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from monitoring.collectors import exposition
+from monitoring.health import Reading, State, readings
 
 
 @never_cache
@@ -19,18 +21,22 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Readiness. The database and its migrations decide; the reason never quotes an exception."""
-    checks = {"database": "ok", "migrations": "ok"}
-    try:
-        pending = _pending()
-        if pending:
-            checks["migrations"] = f"{pending} to apply: run manage.py migrate"
-    except DatabaseError:
-        checks = {"database": "not reachable", "migrations": "unknown"}
-    ready = set(checks.values()) == {"ok"}
-    return JsonResponse({"status": "ok" if ready else "failed", "checks": checks}, status=200 if ready else 503)
+    """Readiness. The database and its migrations decide; whatever else is out is named, and the answer stays yes."""
+    found = readings(fresh=True)
+    ready = all(reading.state in {State.OK, State.DEGRADED} for reading in found if reading.check.critical)
+    well = all(reading.state in {State.OK, State.OFF} for reading in found)
+    status = "failed" if not ready else "ok" if well else "degraded"
+    checks = {reading.check.name: _told(reading) for reading in found}
+    return JsonResponse({"status": status, "checks": checks}, status=200 if ready else 503)
 
 
-def _pending() -> int:
-    executor = MigrationExecutor(connection)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+def _told(reading: Reading) -> str:
+    """The state alone: details are for those who are logged in to the console."""
+    return str(reading.state)
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What Prometheus asks for. Always 200: that something is down is what it says, not how."""
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from rag import metrics
 from rag.errors import ServiceUnavailable
 
 
@@ -31,6 +33,9 @@ class Breaker:
     service: str
     failures_to_open: int = 5
     rest_seconds: float = 2.0
+    last_reason: str = ""
+    last_failure_at: float = -math.inf  # of the monotonic clock
+    last_success_at: float = -math.inf
     _failures: int = 0
     _closed_again_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -43,10 +48,9 @@ class Breaker:
             yield
         except ServiceUnavailable as error:
             if error.reason not in _NOT_ITS_FAULT:
-                self._count_failure()
+                self._count_failure(error.reason)
             raise
-        with self._lock:
-            self._failures = 0
+        self._count_success()
 
     @property
     def is_open(self) -> bool:
@@ -54,7 +58,8 @@ class Breaker:
 
     def reset(self) -> None:
         with self._lock:
-            self._failures, self._closed_again_at = 0, 0.0
+            self._failures, self._closed_again_at, self.last_reason = 0, 0.0, ""
+            self.last_failure_at = self.last_success_at = -math.inf
 
     def _admit(self) -> None:
         now = time.monotonic()
@@ -64,10 +69,26 @@ class Breaker:
             # Whoever is let through now is the probe; the others rest until it is back.
             self._closed_again_at = now + self.rest_seconds
 
-    def _count_failure(self) -> None:
+    def _count_failure(self, reason: str) -> None:
         with self._lock:
+            was_open = self.is_open
             self._failures += 1
-            self._closed_again_at = time.monotonic() + self.rest_seconds
+            self.last_reason, self.last_failure_at = reason, time.monotonic()
+            self._closed_again_at = self.last_failure_at + self.rest_seconds
+            if self.is_open and not was_open:
+                self._became("open")
+
+    def _count_success(self) -> None:
+        with self._lock:
+            was_open = self.is_open
+            self._failures, self.last_success_at = 0, time.monotonic()
+            if was_open:
+                self._became("closed")
+
+    def _became(self, state: str) -> None:
+        name = self.service.replace(" ", "_")
+        metrics.BREAKER_OPEN.labels(name).set(state == "open")
+        metrics.BREAKER_TRANSITIONS.labels(name, state).inc()
 
 
 # A refused prompt or a missing collection says nothing about the service's health.

@@ -98,6 +98,12 @@ class Application(_Settings):
         "json", description="How log lines look; text in development, json otherwise."
     )
     RECEIPT_DAYS: int = Field(90, ge=1, le=3650, description="Days for which the receipts of answers are kept.")
+    JOB_SILENT_SECONDS: float = Field(
+        30.0,
+        ge=5,
+        le=3600,
+        description="Seconds without a sign after which a running job has lost its worker and is taken up by another.",
+    )
     BACKUP_COMMAND: str = Field(
         "",
         description="A command that the worker runs once a day, for example a script around pg_dump; empty: none.",
@@ -218,6 +224,10 @@ class Security(_Settings):
     )
     RATE_LIMIT_CHAT: Rate = Field(
         "30/minute", description="Questions that one address may ask; in development only logged."
+    )
+    RATE_LIMIT_LOGIN: Rate = Field(
+        "20/hour",
+        description="Tries to sign in with one name from one address; in development only logged.",
     )
 
 

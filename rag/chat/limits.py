@@ -31,7 +31,7 @@ REDIS_SECONDS = 0.25
 
 def check_rate(request: HttpRequest, what: str) -> None:
     """Refuse with 429 whoever is over the limit; while limits only log, log that."""
-    wait = _counter().wait(_rule(settings.RATE_LIMIT_CHAT), what, asker(request))
+    wait = seconds_to_wait(settings.RATE_LIMIT_CHAT, what, asker(request))
     if wait is None:
         return
     enforced = bool(settings.RATE_LIMIT_ENFORCED)
@@ -40,6 +40,14 @@ def check_rate(request: HttpRequest, what: str) -> None:
     if enforced:
         message = f"Too many questions. Try again in {wait} s."
         raise Refused(429, "rate_limited", message, {"Retry-After": str(wait)})
+
+
+def seconds_to_wait(rule: str, *key: str, times: int = 1) -> int | None:
+    """Count one for this key. None when it may pass, else the seconds until the next may.
+
+    `rule` is such as "30/minute"; `times` as many pass.
+    """
+    return _counter().wait(_rule(rule, times), *key)
 
 
 def check_size(request: HttpRequest) -> None:
@@ -124,7 +132,8 @@ def _counter_at(redis_url: str) -> Counter:
 
 
 @functools.lru_cache(maxsize=8)
-def _rule(text: str) -> RateLimitItem:
+def _rule(text: str, times: int) -> RateLimitItem:
     from limits import parse
 
-    return parse(text)
+    one = parse(text)
+    return type(one)(one.amount * times, one.multiples)

@@ -13,7 +13,7 @@ from rag import metrics
 from rag.answering import pipeline
 from rag.chat import events, limits, openapi, requests
 from rag.chat.addresses import request_id
-from rag.chat.errors import NO_SUCH_ANSWER, Refused, answered, as_refused, error_body
+from rag.chat.errors import NO_SUCH_ANSWER, Refused, answered, as_refused, count, error_body
 from rag.chat.schema import (
     ChatRequest,
     ChatResponse,
@@ -24,7 +24,7 @@ from rag.chat.schema import (
     StreamMeta,
     as_json,
 )
-from rag.models import Receipt
+from rag.quality import counting
 
 EVENT_STREAM = "text/event-stream"
 
@@ -52,7 +52,7 @@ def feedback(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
     given = requests.read(request, FeedbackRequest)
     limits.check_rate(request, "feedback")
     reason = given.reason if given.vote and given.reason else ""
-    if not Receipt.objects.filter(pk=answer_id).update(vote=given.vote or "", vote_reason=reason):
+    if not counting.voted(answer_id, given.vote or "", reason):
         raise Refused(404, "not_found", NO_SUCH_ANSWER)
     metrics.FEEDBACK.labels(given.vote or "none").inc()
     return _json(as_json(FeedbackResponse(id=answer_id, vote=given.vote)))
@@ -94,7 +94,9 @@ def _told(request: HttpRequest, step: events.Step) -> tuple[str, dict[str, Any]]
 
 
 def _failed(request: HttpRequest, error: Exception) -> dict[str, Any]:
-    return error_body(request, as_refused(request, error))
+    refused = as_refused(request, error)
+    count(refused)
+    return error_body(request, refused)
 
 
 def _contract(request: HttpRequest, answer: pipeline.Answer) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from faq import versions
+from rag.errors import VectorStoreUnavailable
 from rag.index.recipe import Recipe, current_recipe
-from rag.index.vector_store import get_vector_store
-from rag.models import Generation
+from rag.index.vector_store import Collection, get_vector_store
+from rag.models import UNSURE, Generation
 
 logger = logging.getLogger(__name__)
 State = Generation.State
@@ -95,12 +96,29 @@ def reclaim(generation: Generation) -> bool:
 
 
 def in_place(generation: Generation) -> bool:
-    """Is the collection there, of the right kind, and under the alias? Raises VectorStoreUnavailable."""
+    """Is the collection there, of the right kind, not emptied, and under the alias? Raises VectorStoreUnavailable."""
     store = get_vector_store()
     described = store.describe(generation.collection)
     if described is None or (described.dimension, described.distance) != (generation.dimension, "Cosine"):
         return False
+    if _emptied(generation, described):
+        return False
     return store.alias_target(settings.QDRANT_COLLECTION_NAME) == generation.collection
+
+
+def probe() -> str:
+    """What the alias leads to. Raises VectorStoreUnavailable where a search could find nothing."""
+    store = get_vector_store()
+    store.probe()  # gives up early, so that nothing below waits for a store that hangs
+    collection = store.alias_target(settings.QDRANT_COLLECTION_NAME)
+    found = store.describe(collection) if collection else None
+    if found is None:
+        raise VectorStoreUnavailable("missing", "the collection is missing; a job builds it anew")
+    if found.dimension != settings.RAG_VECTOR_DIMENSION:
+        raise VectorStoreUnavailable(
+            "bad_response", f"the collection has dimension {found.dimension}, the model {settings.RAG_VECTOR_DIMENSION}"
+        )
+    return f"{found.points} points"
 
 
 @contextmanager
@@ -137,7 +155,16 @@ def _with_collection(generation: Generation) -> Generation:
         logger.error("collection has another dimension or distance", extra={"collection": generation.collection})
         generation.state, generation.retired_at = State.RETIRED, timezone.now()
         generation.save(update_fields=["state", "retired_at"])
+    elif _emptied(generation, found):
+        logger.error("collection has lost its points", extra={"collection": generation.collection})
+        with alone(generation):
+            generation.embeddings.all().delete()
     return generation
+
+
+def _emptied(generation: Generation, found: Collection) -> bool:
+    """Points are written before the ledger vouches for them: none at all means that they were lost behind our back."""
+    return found.points == 0 and generation.embeddings.exclude(text_hash=UNSURE).exists()
 
 
 def _see_to_alias(generation: Generation) -> None:

@@ -19,13 +19,12 @@ from rag.index.embedding import get_embedder
 from rag.index.generations import alone
 from rag.index.recipe import PointText, point_texts
 from rag.index.vector_store import Payload, Point, get_vector_store
-from rag.models import Embedding, Generation, IndexFailure
+from rag.models import UNSURE, Embedding, Generation, IndexFailure
 
 logger = logging.getLogger(__name__)
 
 BATCH = 64
 PASSES = 5  # edits made during one pass are taken up in the next; the sweep sees to the rest
-UNSURE = ""  # the hash of a row whose points are being written or removed, or were when a worker died
 DIED = "The worker died while it had this entry in hand."
 
 
@@ -124,6 +123,12 @@ def forget_hashes(generation: Generation, entry_ids: Sequence[int]) -> None:
     """Have these entries indexed again, though their text has not changed."""
     generation.failures.filter(entry_id__in=entry_ids).delete()
     generation.embeddings.filter(entry_id__in=entry_ids).update(text_hash=UNSURE)
+
+
+def forget_all_hashes(generation: Generation) -> None:
+    """Have every entry indexed again. Askers are answered meanwhile from the points as they are."""
+    generation.failures.all().delete()
+    generation.embeddings.update(text_hash=UNSURE)
 
 
 def retry_failed(generation: Generation) -> int:

@@ -12,8 +12,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db import Error, IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from rag.index.runners import beat, get_runner
@@ -21,7 +22,7 @@ from rag.models import Job
 
 logger = logging.getLogger(__name__)
 
-SILENT_SECONDS = 30.0  # a running job that has not been heard of for so long has lost its worker
+HELD_SECONDS = 3_600.0  # what somebody has cancelled goes on when asked to, with the next edit, or after this long
 ACTIVE = [Job.State.QUEUED, Job.State.RUNNING]
 
 
@@ -92,14 +93,20 @@ class Claim:
     def advance(self, **counts: int) -> None:
         self._update(in_flight=[], **counts)
 
+    def give_back(self) -> None:
+        """Somebody else may go on with it at once, instead of waiting until this worker has long been silent."""
+        _requeue(self._held(), "Interrupted.")
+
     def finish(self, state: str, outcome: str) -> None:
         self._update(state=state, outcome=outcome[:2_000], in_flight=[], finished_at=timezone.now())
 
     def _update(self, **values: Any) -> None:
         beat()
-        held = Job.objects.filter(pk=self.job_id, claim=self.token, state=Job.State.RUNNING)
-        if not held.update(heartbeat_at=timezone.now(), **values):
+        if not self._held().update(heartbeat_at=timezone.now(), **values):
             raise Superseded
+
+    def _held(self) -> QuerySet[Job]:
+        return Job.objects.filter(pk=self.job_id, claim=self.token, state=Job.State.RUNNING)
 
 
 def cancel(job: Job) -> None:
@@ -114,29 +121,30 @@ def cancel(job: Job) -> None:
 
 def resume(job: Job, *, user: Any = None) -> Job:
     """Go on with a job that was cancelled or failed: only what is still behind is done."""
-    return request(job.kind, job.scope, user=user)
+    scope = {} if job.kind == Job.Kind.REINDEX else job.scope  # what it had forgotten is behind: no need to begin anew
+    return request(job.kind, scope, user=user)
 
 
 def adopt_abandoned() -> int:
     """Put jobs whose worker went silent back into the queue. The silent one can write nothing any more."""
-    silent = timezone.now() - timedelta(seconds=SILENT_SECONDS)
+    since = timezone.now() - timedelta(seconds=settings.JOB_SILENT_SECONDS)
+    silent = Job.objects.filter(state=Job.State.RUNNING, heartbeat_at__lt=since)
     adopted = 0
-    for pk in Job.objects.filter(state=Job.State.RUNNING, heartbeat_at__lt=silent).values_list("pk", flat=True):
-        adopted += _adopt(pk, silent)
+    for pk in silent.values_list("pk", flat=True):
+        if _requeue(silent.filter(pk=pk), "The worker went away."):
+            logger.warning("a job lost its worker and is taken up again", extra={"job": pk})
+            adopted += 1
     return adopted
 
 
-def _adopt(pk: int, silent: Any) -> int:
-    running = Job.objects.filter(pk=pk, state=Job.State.RUNNING, heartbeat_at__lt=silent)
+def _requeue(running: QuerySet[Job], otherwise: str) -> int:
+    """How many of these rows were still running: they wait again, or end so where one like it waits already."""
     try:
         with transaction.atomic():
-            adopted = running.update(state=Job.State.QUEUED, claim=None)
-    except IntegrityError:  # one like it waits already, and will do the same
+            return running.update(state=Job.State.QUEUED, claim=None)
+    except IntegrityError:  # that one will do the same
         now = timezone.now()
-        adopted = running.update(state=Job.State.FAILED, claim=None, outcome="The worker went away.", finished_at=now)
-    if adopted:
-        logger.warning("a job lost its worker and is taken up again", extra={"job": pk})
-    return adopted
+        return running.update(state=Job.State.FAILED, claim=None, outcome=otherwise, finished_at=now)
 
 
 def waiting() -> list[int]:
@@ -153,8 +161,14 @@ def finished_since(kind: str, seconds: float) -> bool:
 
 
 def busy_or_resting(seconds: float) -> bool:
-    """Is work under way, or did the latest end badly so lately that the services are to be left alone?"""
-    if Job.objects.filter(state__in=ACTIVE, kind__in=[Job.Kind.REINDEX, Job.Kind.BUILD]).exists():
+    """Is work under way, did the latest end badly so lately that the services are to be left alone, or did
+    somebody stop it so lately that the sweep is not to know better?"""
+    indexing = Job.objects.filter(kind__in=[Job.Kind.REINDEX, Job.Kind.BUILD])
+    if indexing.filter(state__in=ACTIVE).exists():
+        return True
+    held = timezone.now() - timedelta(seconds=HELD_SECONDS)
+    newest = indexing.order_by("-pk").first()
+    if newest and newest.state == Job.State.CANCELLED and newest.finished_at and newest.finished_at > held:
         return True
     latest = Job.objects.exclude(finished_at=None).order_by("-finished_at").first()
     rested = timezone.now() - timedelta(seconds=seconds)

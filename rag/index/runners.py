@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.db import connection
 from django.utils.module_loading import import_string
 
+from rag.errors import Reason, ServiceUnavailable
+
+if TYPE_CHECKING:
+    from redis import Redis
+
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 5.0
+PROBE_SECONDS = 0.5
+PRESENT = "steadfast:workers"  # who was there when, as a sorted set
+ABSENT_SECONDS = 30.0  # silent for so long, a worker is counted no more
+T = TypeVar("T")
 
 
 class JobRunner(Protocol):
     def enqueue(self, job_id: int) -> None:
         """Have this job done soon, by somebody. May do nothing: the sweep finds the row."""
+        ...
+
+    def workers(self) -> int:
+        """How many there are to do jobs. Raises ServiceUnavailable when that cannot be asked."""
         ...
 
 
@@ -36,6 +51,9 @@ class ThreadRunner:
 
     def enqueue(self, job_id: int) -> None:
         self._wake.set()
+
+    def workers(self) -> int:
+        return int(self._thread is not None and self._thread.is_alive())
 
     def start(self) -> None:
         """Called once in each web process, after the fork."""
@@ -67,6 +85,47 @@ class RqRunner:
         except RedisError as error:
             logger.warning("a job waits for the sweep: %s", type(error).__name__, extra={"job": job_id})
 
+    def workers(self) -> int:
+        """Those who said so lately. RQ's own list names a killed worker for minutes."""
+        lately = time.time() - ABSENT_SECONDS
+        return int(_asked(lambda redis: redis.zcount(PRESENT, lately, "+inf")))
+
+
+def probe() -> str:
+    """Redis's version; ServiceUnavailable when it does not answer soon."""
+    version: str = _asked(lambda redis: redis.info("server"))["redis_version"]
+    return version
+
+
+def queues() -> dict[str, int]:
+    """RQ's own figures: how many numbers each of its lists holds. Raises ServiceUnavailable."""
+    from rq import Queue
+    from rq.serializers import JSONSerializer
+
+    def read(redis: Redis) -> dict[str, int]:
+        queue = Queue("default", connection=redis, serializer=JSONSerializer)
+        return {
+            "queued": queue.count,
+            "started": queue.started_job_registry.get_job_count(cleanup=False),
+            "failed": queue.failed_job_registry.get_job_count(cleanup=False),
+        }
+
+    return _asked(read)
+
+
+def _asked(question: Callable[[Redis], T]) -> T:
+    """On a connection of its own that gives up soon: the queue's may wait for a job for minutes."""
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    patience = {"socket_connect_timeout": PROBE_SECONDS, "socket_timeout": PROBE_SECONDS}
+    try:
+        with Redis.from_url(settings.REDIS_URL, **patience) as redis:
+            return question(redis)
+    except RedisError as error:
+        reason: Reason = "timeout" if "imeout" in type(error).__name__ else "refused"
+        raise ServiceUnavailable("redis", reason, f"Redis: {type(error).__name__}") from error
+
 
 def work_on_redis() -> None:
     """RQ's worker with its scheduler, and the sweep beside it. One process: the model is loaded once, not per job.
@@ -76,6 +135,7 @@ def work_on_redis() -> None:
     from redis.exceptions import RedisError
 
     threading.Thread(target=_sweep_for_ever, name="sweep", daemon=True).start()
+    threading.Thread(target=_present_for_ever, name="present", daemon=True).start()
     while True:
         try:
             _work_until_told_to_stop()
@@ -102,6 +162,19 @@ def _sweep_for_ever() -> None:
         _undisturbed(work.sweep)
         beat()
         time.sleep(SWEEP_SECONDS)
+
+
+def _present_for_ever() -> None:
+    while True:
+        with suppress(ServiceUnavailable):  # the worker's own lines in the log say that Redis is away
+            _asked(announce)
+        time.sleep(SWEEP_SECONDS)
+
+
+def announce(redis: Redis) -> None:
+    """This process does jobs; those that have not said so for a while are struck off."""
+    redis.zadd(PRESENT, {f"{socket.gethostname()}:{os.getpid()}": time.time()})
+    redis.zremrangebyscore(PRESENT, "-inf", time.time() - ABSENT_SECONDS)
 
 
 def beat() -> None:

@@ -101,7 +101,7 @@ def test_redis_that_hangs_is_asked_once_and_then_left_alone(
 
 def test_processes_count_together_in_redis(redis: Redis) -> None:
     one, other = limits.Counter(redis.url), limits.Counter(redis.url)
-    rule = limits._rule("2/minute")
+    rule = limits._rule("2/minute", 1)
     assert one.wait(rule, "chat", "a") is None
     assert other.wait(rule, "chat", "a") is None
     waits = [one.wait(rule, "chat", "a"), other.wait(rule, "chat", "a")]

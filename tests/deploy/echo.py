@@ -30,7 +30,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(sent)))
         self.end_headers()
-        return self.wfile.write(sent) and None
+        self.wfile.write(sent)
+        return None
 
     def _events(self) -> None:
         """The second event comes only when the test has seen the first."""

@@ -138,10 +138,14 @@ class TestCommand:
             call_command("check_index", stdout=StringIO())
 
 
-def test_a_collection_deleted_behind_our_back_heals_by_itself(
-    live: Generation, store: VectorStore, settings: Settings
+@pytest.mark.parametrize("lost", ["collection", "points"])
+def test_what_is_deleted_behind_our_back_heals_by_itself(
+    live: Generation, store: VectorStore, settings: Settings, lost: str
 ) -> None:
-    store.drop(live.collection)
+    if lost == "collection":
+        store.drop(live.collection)
+    else:
+        store.remove(live.collection, list(Entry.objects.values_list("pk", flat=True)))
     Job.objects.all().delete()
     work.sweep()
     work.run_waiting()

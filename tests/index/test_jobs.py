@@ -11,6 +11,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import Settings
@@ -101,7 +102,7 @@ class TestStopping:
 
 class TestAdoption:
     def silent(self, job: Job) -> None:
-        long_ago = timezone.now() - timedelta(seconds=jobs.SILENT_SECONDS + 1)
+        long_ago = timezone.now() - timedelta(seconds=settings.JOB_SILENT_SECONDS + 1)
         Job.objects.filter(pk=job.pk).update(heartbeat_at=long_ago)
 
     def test_a_job_that_lost_its_worker_is_taken_up_again(self, ten: list[Entry]) -> None:
@@ -113,6 +114,36 @@ class TestAdoption:
         work.run_waiting()
         job.refresh_from_db()
         assert (job.state, job.attempts, coverage().current) == (Job.State.SUCCEEDED, 2, 10)
+
+    def test_one_that_is_interrupted_waits_again_at_once(self, ten: list[Entry]) -> None:
+        job = jobs.request()
+        with (
+            mock.patch.object(OnnxEmbedder, "embed", side_effect=KeyboardInterrupt),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            work.run(job.pk)
+        job.refresh_from_db()
+        assert (job.state, job.claim) == (Job.State.QUEUED, None)
+        assert work.run(job.pk)
+        assert coverage().current == 10
+
+    def test_one_that_is_interrupted_while_another_waits_leaves_it_to_that_one(self, ten: list[Entry]) -> None:
+        claim = jobs.claim(jobs.request().pk)
+        assert claim is not None
+        waiting = jobs.follow_up()
+        claim.give_back()
+        assert Job.objects.get(pk=claim.job_id).state == Job.State.FAILED
+        assert work.run(waiting.pk)
+
+    def test_reindex_does_not_wait_for_ever_for_a_worker_that_is_dead(
+        self, ten: list[Entry], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without Redis nobody sweeps while `make run` prepares."""
+        job = jobs.request()
+        assert jobs.claim(job.pk) is not None
+        monkeypatch.setattr("time.sleep", lambda seconds: self.silent(job))
+        call_command("reindex", stdout=StringIO())
+        assert coverage().current == 10
 
     def test_a_worker_that_comes_back_can_write_nothing_more(self, ten: list[Entry]) -> None:
         job = jobs.request()

@@ -71,12 +71,15 @@ class Product(Asker):
         return self
 
     def wait_until_it_serves(self) -> Self:
-        until(self._serves, "the product serves", BOOT_SECONDS, pause=0.1)
+        try:
+            until(self._serves, "the product serves", BOOT_SECONDS, pause=0.1)
+        except AssertionError as error:  # shown here, as it is closed before the report is made
+            raise AssertionError(f"{error}\n{self.log()}") from None
         return self
 
     def _serves(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, f"it ended with {self._process.returncode}:\n{self.log()}"
+        assert self._process.poll() is None, f"it ended with {self._process.returncode}"
         try:
             return self.get("/readyz").status == 200
         except OSError:

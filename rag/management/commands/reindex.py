@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rag.errors import ServiceUnavailable
 from rag.index import generations, jobs, work
@@ -56,17 +56,18 @@ class Command(BaseCommand):
         )
 
     def _done(self, job: Job) -> Job:
-        """Done here, unless a worker was quicker: then its progress is shown."""
+        """Done here, unless a worker was quicker: its progress is shown, and should it die, done here after all."""
         columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
             task = bar.add_task("Indexing", total=None)
-            here = work.run(job.pk, watch=lambda done, total: bar.update(task, completed=done, total=total))
-            return Job.objects.get(pk=job.pk) if here else self._watched(job.pk, bar, task)
-
-    def _watched(self, job_id: int, bar: Progress, task: TaskID) -> Job:
-        while (job := Job.objects.get(pk=job_id)).state in jobs.ACTIVE:
-            bar.update(task, completed=job.done, total=job.total or None)
-            time.sleep(POLL_SECONDS)
+            while not work.run(job.pk, watch=lambda done, total: bar.update(task, completed=done, total=total)):
+                job.refresh_from_db()
+                if job.state not in jobs.ACTIVE:
+                    break
+                bar.update(task, completed=job.done, total=job.total or None)
+                time.sleep(POLL_SECONDS)
+                jobs.adopt_abandoned()
+        job.refresh_from_db()
         return job
 
     def _promote(self, job: Job) -> None:

@@ -29,6 +29,7 @@ def written(name: str) -> str:
     special |= {"RAG_LOCAL_EMBEDDING_MODEL": "all-MiniLM-L6-v2", "RAG_VECTOR_DIMENSION": "384", "RAG_LIKELY": "0.1"}
     special |= {"RAG_SIMILARITY_THRESHOLD": "0.1", "RAG_TEXT_WEIGHT": "0.1", "TRUSTED_PROXIES": "10.0.0.0/8"}
     special |= {"VECTOR_DB_URL": "http://q", "GEMINI_BASE_URL": "http://g", "RATE_LIMIT_CHAT": "1/day"}
+    special |= {"RATE_LIMIT_LOGIN": "1/day"}
     special |= {"DATABASE_DIRECT_URL": "postgresql://u:p@direct/name", "MIGRATE_AT_START": "false"}
     special |= {"CSRF_TRUSTED_ORIGINS": "https://x.example", "SECURE_SSL_REDIRECT": "false"}
     texts = {"SITE_NAME", "CONTACT", "DATA_DIR", "MODEL_DIR", "DB_NAME", "DB_USER", "DB_HOST", "GEMINI_API_KEY"}

@@ -159,6 +159,7 @@ def test_production_refuses(name: str, value: str) -> None:
         ("CONTACT", "javascript:alert(1)"),
         ("SITE_NAME", "x" * 61),
         ("RECEIPT_DAYS", "0"),
+        ("JOB_SILENT_SECONDS", "4"),
         ("SECURE_HSTS_SECONDS", "-1"),
     ],
 )

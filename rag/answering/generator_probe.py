@@ -1,0 +1,57 @@
+"""How Gemini is, without spending: by the answers it gave lately, else by asking for the model's name."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.cache import cache
+
+from rag.answering.generation import get_generator
+from rag.answering.pipeline import GENERATOR_BREAKER
+from rag.errors import GeneratorUnavailable
+
+LATELY_SECONDS = 120.0  # an answer so young says enough
+DEEP_SECONDS = 300  # between two questions of ours, in all processes together
+PATIENCE = 3.0
+KEY = "health:generator"
+
+
+def probe() -> str:
+    """A short detail; raises GeneratorUnavailable. Without a generator there is nothing to ask: an error too."""
+    breaker = GENERATOR_BREAKER
+    now = time.monotonic()
+    failed, succeeded = now - breaker.last_failure_at, now - breaker.last_success_at
+    if breaker.is_open or failed < min(succeeded, LATELY_SECONDS):
+        raise _Failed(breaker.last_reason, "its last answers failed")
+    if succeeded < LATELY_SECONDS:
+        return f"answered {succeeded:.0f} s ago"
+    return _deep()
+
+
+def _deep() -> str:
+    """Asked once by whoever comes first; the others, and later ones, are told what it found."""
+    found: dict[str, Any] | None = cache.get(KEY)
+    if found is None:
+        found = _ask()
+        cache.set(KEY, found, DEEP_SECONDS)
+    if found["reason"]:
+        raise _Failed(found["reason"], found["detail"])
+    return str(found["detail"])
+
+
+def _ask() -> dict[str, str]:
+    generator = get_generator()
+    if generator is None:
+        return {"reason": "missing", "detail": "GEMINI_API_KEY is not set"}
+    try:
+        return {"reason": "", "detail": generator.probe(seconds=PATIENCE)}
+    except GeneratorUnavailable as error:
+        return {"reason": error.reason, "detail": error.detail or error.reason}
+
+
+class _Failed(GeneratorUnavailable):
+    """As it was found before, perhaps by another process."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__("http_error", f"{reason.replace('_', ' ')}: {detail}")
