@@ -99,11 +99,13 @@ def _reaches(stack: Stack, origin: str, host: str, port: int) -> bool:
 
 
 def test_nothing_is_published_but_the_edge_and_grafana_here(stack: Stack) -> None:
-    published: dict[str, str] = {}
-    for service in SERVICES:
-        ports = stack.container(service)["NetworkSettings"]["Ports"] or {}
-        published |= {service: one[0]["HostIp"] for one in ports.values() if one}
-    assert published == {"nginx": "0.0.0.0", "grafana": "127.0.0.1"}
+    published = {
+        (service, one["HostIp"])
+        for service in SERVICES
+        for ports in (stack.container(service)["NetworkSettings"]["Ports"] or {}).values()
+        for one in ports or []
+    }
+    assert published == {("nginx", "0.0.0.0"), ("grafana", "127.0.0.1")}
 
 
 def test_static_files_are_served_while_the_application_is_stopped(stack: Stack) -> None:
