@@ -76,7 +76,7 @@ class TestTrying:
         ask(as_editor, **{"a-threshold": 0.9, "a-top_k": 1, "a-sure": 0.9})
         assert not Receipt.objects.exists()
         assert {name: getattr(settings, name) for name in before} == before
-        assert metrics.ANSWERS.labels("verbatim", "trial")._value.get() == counted  # type: ignore[attr-defined]
+        assert metrics.ANSWERS.labels("verbatim", "trial")._value.get() == counted
         assert pipeline.answer(ASKED).answered_by == "verbatim"
 
     def test_a_kept_answer_is_passed_by(self, as_editor: Client) -> None:
