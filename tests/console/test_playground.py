@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from faq.models import Entry
 from rag import metrics
-from rag.answering import pipeline
+from rag.answering import pipeline, prompt
 from rag.answering.tuning import Tuning
 from rag.index import jobs, work
 from rag.models import Case, Receipt
@@ -72,11 +72,11 @@ class TestTrying:
 
     def test_nothing_is_left_behind(self, as_editor: Client) -> None:
         before = {name: getattr(settings, name) for name in ("RAG_SIMILARITY_THRESHOLD", "RAG_TOP_K", "RAG_SURE")}
-        counted = metrics.ANSWERS.labels("verbatim", "trial")._value.get()  # type: ignore[attr-defined]
+        counted = metrics.ANSWERS.labels("verbatim", "trial")._value.get()
         ask(as_editor, **{"a-threshold": 0.9, "a-top_k": 1, "a-sure": 0.9})
         assert not Receipt.objects.exists()
         assert {name: getattr(settings, name) for name in before} == before
-        assert metrics.ANSWERS.labels("verbatim", "trial")._value.get() == counted  # type: ignore[attr-defined]
+        assert metrics.ANSWERS.labels("verbatim", "trial")._value.get() == counted
         assert pipeline.answer(ASKED).answered_by == "verbatim"
 
     def test_a_kept_answer_is_passed_by(self, as_editor: Client) -> None:
@@ -109,7 +109,7 @@ class TestTrying:
         shown = ask(as_editor).context["tries"][0]
         assert shown.story.answered_by == "generated"
         assert shown.sent
-        assert pipeline.prompt.CANARY not in shown.prompt.system
+        assert prompt.CANARY not in shown.prompt.system
         asked = len(gemini.requests)
         assert ask(as_editor, generate="").context["tries"][0].story.answered_by == "verbatim"
         assert len(gemini.requests) == asked
