@@ -224,6 +224,9 @@ class Security(_Settings):
     TRUSTED_PROXIES: Networks = Field(
         (), description="Addresses or networks of the proxies whose X-Forwarded-For is believed."
     )
+    TLS_CERTIFICATE_FILE: Folder | None = Field(
+        None, description="The proxy's certificate, where this process can read it: an alert tells before it expires."
+    )
     RATE_LIMIT_CHAT: Rate = Field(
         "30/minute", description="Questions that one address may ask; in development only logged."
     )
