@@ -13,6 +13,8 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         from console import audit, roles
+        from monitoring import traffic
 
         audit.connect()
+        traffic.connect()
         post_migrate.connect(roles.establish, sender=self, dispatch_uid="console.roles")

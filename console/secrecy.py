@@ -46,7 +46,7 @@ def secrets(environment: Environment) -> set[str]:
     """Every secret value, and those within addresses."""
     given = {name: plain(getattr(environment, name)) for name in type(environment).model_fields if is_secret(name)}
     found = {value for name, value in given.items() if not name.endswith("_URL")}
-    for name in ("DATABASE_URL", "REDIS_URL"):
+    for name in ("DATABASE_URL", "DATABASE_DIRECT_URL", "REDIS_URL"):
         found |= set(_within(given[name]))
     return {secret for secret in found if len(secret) >= SHORTEST}
 

@@ -1,11 +1,13 @@
-"""The probes: does this process live, and may it be sent requests?"""
+"""The probes, and the scrape."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from monitoring.collectors import exposition
 from monitoring.health import Reading, State, readings
 
 
@@ -31,3 +33,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def _told(reading: Reading) -> str:
     """The state alone: details are for those who are logged in to the console."""
     return str(reading.state)
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What Prometheus asks for. Always 200: that something is down is what it says, not how."""
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -10,6 +10,8 @@ class RagConfig(AppConfig):
     verbose_name = "Answers"
 
     def ready(self) -> None:
+        from rag import metrics
         from rag.index import receivers
 
         receivers.connect()
+        metrics.begin()

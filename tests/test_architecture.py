@@ -19,6 +19,7 @@ FLOORS = ("console", "monitoring", "rag", "faq")
 # Each outside SDK and where it may be imported: a file, or a folder with everything in it.
 HOMES = {
     "django_rq": ("rag/index/runners.py", "console/settings"),
+    "django_prometheus": ("monitoring/frame.py",),
     "google": ("rag/answering/generation.py",),
     "httpcore2": ("rag/answering/bounded_http.py",),
     "httpx": ("rag/index/vector_store.py",),  # what qdrant-client raises

@@ -33,7 +33,8 @@ class CategoryAdmin(Audited, ModelAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **options)
-        if db_field.name == "position":  # edited in the list as well, where a field has no label of its own
+        if field is not None and db_field.name == "position":
+            # Edited in the list as well, where a field has no label of its own.
             field.widget.attrs["aria-label"] = "Position"
         return field
 

@@ -55,7 +55,7 @@ class GenerationAdmin(ModelAdmin):
             path("<int:generation_id>/reclaim/", guarded(acts.reclaim), name="rag_generation_reclaim"),
             path("drift/<str:kind>/", guarded(self.drift_view), name="rag_generation_drift"),
         ]
-        return mine + super().get_urls()
+        return [*mine, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         _look(request)

@@ -65,7 +65,7 @@ class JobAdmin(ModelAdmin):
             path("reindex/", guarded(job_acts.reindex), name="rag_job_reindex"),
             path("reindex-all/", guarded(job_acts.reindex_all), name="rag_job_reindex_all"),
         ]
-        return mine + super().get_urls()
+        return [*mine, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         _look(request)

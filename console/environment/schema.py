@@ -108,6 +108,8 @@ class Application(_Settings):
         "",
         description="A command that the worker runs once a day, for example a script around pg_dump; empty: none.",
     )
+    BACKUP_DIR: Folder = Field(Path("data/backups"), description="Where `manage.py backup` keeps what it takes.")
+    BACKUP_KEEP: int = Field(14, ge=1, le=10_000, description="How many backups are kept; older ones are deleted.")
     GENERATION_DAYS: int = Field(
         7, ge=0, le=365, description="Days for which a former generation of the index is kept for rollback."
     )
@@ -128,6 +130,14 @@ class Database(_Settings):
     DB_PASSWORD: SecretStr | None = Field(None, description="The database user's password.")
     DB_HOST: DatabaseHost | None = Field(None, description="The database's host.")
     DB_PORT: Port = Field(5432, description="The database's port.")
+    DATABASE_DIRECT_URL: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
+        None,
+        description="Where migrations and backups go when DATABASE_URL leads to PgBouncer: they need a whole session.",
+    )
+    MIGRATE_AT_START: bool = Field(
+        True,
+        description="Whether a container applies migrations when it starts; false: it waits until another has.",
+    )
     DB_POOL_MAX: int = Field(
         0,
         ge=0,
@@ -214,6 +224,9 @@ class Security(_Settings):
     TRUSTED_PROXIES: Networks = Field(
         (), description="Addresses or networks of the proxies whose X-Forwarded-For is believed."
     )
+    TLS_CERTIFICATE_FILE: Folder | None = Field(
+        None, description="The proxy's certificate, where this process can read it: an alert tells before it expires."
+    )
     RATE_LIMIT_CHAT: Rate = Field(
         "30/minute", description="Questions that one address may ask; in development only logged."
     )
@@ -239,6 +252,11 @@ class Environment(Security, VectorStore, Retrieval, Services, Database, Applicat
         """The Qdrant server, or None for the embedded store."""
         host = self.QDRANT_HOST
         return self.VECTOR_DB_URL or (f"http://{host}:{self.QDRANT_PORT}" if host else None)
+
+    @cached_property
+    def direct_database(self) -> database.Database | None:
+        """The way around a pooler, where there is one."""
+        return database.parse(self.DATABASE_DIRECT_URL.get_secret_value()) if self.DATABASE_DIRECT_URL else None
 
     @cached_property
     def database(self) -> database.Database:

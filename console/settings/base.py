@@ -57,6 +57,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "console.middleware.RequestId",  # first, so that every answer bears one, refusals too
+    "monitoring.inside.MachineDoors",
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -69,7 +71,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "monitoring.frame.BoundedLabels",  # last, so that it knows the view
 ]
+PROMETHEUS_LATENCY_BUCKETS = (0.01, 0.05, 0.1, 0.3, 0.5, 1.0, 2.5, 8.0, float("inf"))
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -134,10 +138,13 @@ RECEIPT_DAYS = env.RECEIPT_DAYS
 GENERATION_DAYS = env.GENERATION_DAYS
 JOB_SILENT_SECONDS = env.JOB_SILENT_SECONDS
 BACKUP_COMMAND = env.BACKUP_COMMAND
+BACKUP_DIR = env.BACKUP_DIR
+BACKUP_KEEP = env.BACKUP_KEEP
 RATE_LIMIT_CHAT = env.RATE_LIMIT_CHAT
 RATE_LIMIT_LOGIN = env.RATE_LIMIT_LOGIN
 RATE_LIMIT_ENFORCED = env.deployed
 TRUSTED_PROXIES = list(env.TRUSTED_PROXIES)
+TLS_CERTIFICATE_FILE = env.TLS_CERTIFICATE_FILE
 
 # Static files
 STATIC_URL = "/static/"

@@ -27,15 +27,18 @@ JOB_LIMITS = {
 }
 
 
-def databases(environment: Environment) -> dict[str, Any]:
+def databases(environment: Environment, *, direct: bool = False) -> dict[str, Any]:
+    """`direct`: past a pooler, on one connection, as migrations and backups need it."""
+    if direct:
+        return {"default": _database(environment.direct_database or environment.database, pool=0)}
     return {"default": _database(environment.database, pool=environment.DB_POOL_MAX)}
 
 
 def _database(database: Database, *, pool: int) -> dict[str, Any]:
     if database.is_sqlite:
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": database.name, "OPTIONS": SQLITE_OPTIONS}
+        return {"ENGINE": "django_prometheus.db.backends.sqlite3", "NAME": database.name, "OPTIONS": SQLITE_OPTIONS}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "django_prometheus.db.backends.postgresql",
         "NAME": database.name,
         "USER": database.user,
         "PASSWORD": database.password,
@@ -63,13 +66,13 @@ def caches(environment: Environment) -> dict[str, Any]:
     if not environment.REDIS_URL:
         return {
             "default": {
-                "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+                "BACKEND": "django_prometheus.cache.backends.locmem.LocMemCache",
                 "TIMEOUT": environment.CACHE_TTL,
             }
         }
     return {
         "default": {
-            "BACKEND": "django_redis.cache.RedisCache",
+            "BACKEND": "django_prometheus.cache.backends.redis.RedisCache",
             "LOCATION": plain(environment.REDIS_URL),
             "TIMEOUT": environment.CACHE_TTL,
             "KEY_PREFIX": "steadfast",

@@ -6,24 +6,25 @@ import collections.abc
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, connection
+from django.db import connection
 
 from faq import versions, wording
 from rag import metrics
 from rag.answering import cache, conversation, ladder, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
+from rag.answering.database import DATABASE_BREAKER, asking
 from rag.answering.generation import Generator, get_generator
 from rag.answering.retrieval import Found
+from rag.answering.single_flight import Flight, SingleFlight
 from rag.answering.trace import Trace
 from rag.answering.tuning import Tuning
-from rag.errors import Reason, ServiceUnavailable
+from rag.errors import ServiceUnavailable
 from rag.models import Receipt
 from rag.resilience import Breaker, Deadline
 
@@ -35,10 +36,11 @@ __all__ = ["Answer", "Delta", "Meta", "Source", "Tried", "answer", "stream", "tr
 
 logger = logging.getLogger(__name__)
 
+_Landed: TypeAlias = tuple[Draft, list[list[str]]]  # and its fallbacks
+_flights: SingleFlight[_Landed] = SingleFlight()
+
 VECTOR_BREAKER = Breaker("vector store")
 GENERATOR_BREAKER = Breaker("generator")
-# One failure is enough: every try would wait for a connection, and an answer makes half a dozen.
-DATABASE_BREAKER = Breaker("database", failures_to_open=1)
 TRIAL = "trial"
 UNRECORDED = {"suite", TRIAL}
 KEPT_FOR_THE_END = 0.5  # seconds of the deadline that generation may not use up
@@ -90,13 +92,7 @@ def stream(
     )
     yield Meta(asked.id, asked.conversation, request_id)
     _look_back(asked, known=conversation is not None)
-    kept_under = None if asked.version is None else cache.key(question, asked.version, asked.before)
-    draft = cache.find(kept_under) if kept_under else None
-    cached = draft is not None
-    if draft is None:
-        draft = yield from _descend(asked)
-        if kept_under and not asked.trace.degraded:
-            cache.keep(kept_under, draft)
+    draft, cached = yield from _found_once(asked)
     yield _finish(asked, draft, cached=cached, began=began)
 
 
@@ -118,35 +114,46 @@ def try_out(question: str, tuning: Tuning | None = None, *, generate: bool = Tru
     return Tried(given, receipts.made(question, given, draft, asked.trace), asked.trace)
 
 
+def _found_once(asked: _Asked) -> Pieces[tuple[Draft, bool]]:
+    """The draft, and whether it was found for somebody else: before and kept, or just now."""
+    if asked.version is None:
+        return (yield from _descend(asked)), False
+    key = cache.key(asked.question, asked.version, asked.before)
+    while (left := asked.deadline.left() - 2 * KEPT_FOR_THE_END) > 0:
+        with _flights.join(key) as (flight, leads):
+            if leads:
+                return (yield from _lead(asked, flight, key))
+            found = flight.wait(left)
+        if found is not None:
+            draft, fallbacks = found
+            for stage, reason in fallbacks:
+                asked.trace.fell_back(stage, reason)
+            return draft, True
+        # Its asker left, or it took too long: the next one leads, if there is time.
+    asked.generator = None
+    asked.trace.fell_back("generate", "timeout")
+    return (yield from _descend(asked)), False
+
+
+def _lead(asked: _Asked, flight: Flight[_Landed], key: str) -> Pieces[tuple[Draft, bool]]:
+    draft = cache.find(key)
+    cached = draft is not None
+    if draft is None:
+        draft = yield from _descend(asked)
+        if not asked.trace.degraded:
+            cache.keep(key, draft)
+    flight.found = draft, asked.trace.fallbacks
+    return draft, cached
+
+
 def _look_back(asked: _Asked, *, known: bool) -> None:
     """What the content stands at, and what was asked before in this conversation."""
     try:
-        with _database():
+        with asking():
             asked.version = versions.current()
             asked.before = conversation.history(asked.conversation if known else None)
     except ServiceUnavailable as error:
         asked.trace.fell_back("database", error.reason)
-
-
-@contextmanager
-def _database() -> Iterator[None]:
-    """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again."""
-    try:
-        with DATABASE_BREAKER.guard():
-            try:
-                yield
-            except (OperationalError, InterfaceError) as error:
-                if _is_away(error):
-                    raise ServiceUnavailable("database", _reason(error)) from error
-                raise
-    except Error as error:  # one statement's own trouble, which must not trouble other askers
-        raise ServiceUnavailable("database", _reason(error)) from error
-
-
-def _is_away(error: Error) -> bool:
-    """No connection, by PostgreSQL's classes 08, 53 and 57P; without any class it was never reached."""
-    state: str | None = getattr(error.__cause__, "sqlstate", None)
-    return state is None or state.startswith(("08", "53", "57P"))
 
 
 def _descend(asked: _Asked) -> Pieces[Draft]:
@@ -171,7 +178,7 @@ def _descend(asked: _Asked) -> Pieces[Draft]:
 
 def _exact(asked: _Asked) -> Draft | None:
     try:
-        with asked.trace.timed("exact"), _database():
+        with asked.trace.timed("exact"), asking():
             draft = ladder.exact(asked.question)
     except ServiceUnavailable as error:
         asked.trace.left("exact", error.reason)
@@ -201,7 +208,7 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
         with asked.trace.timed("vector"), VECTOR_BREAKER.guard():
             matches = retrieval.nearest(vector)
         stage = "database"
-        with asked.trace.timed("rank"), _database():
+        with asked.trace.timed("rank"), asking():
             found = retrieval.rank_by_meaning(text, matches, held, asked.tuning)
         return asked.trace.looked("meaning", text, found)
     except ServiceUnavailable as error:
@@ -212,7 +219,7 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
 def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Found | None:
     """`late`: meaning was searched and fell short; then only what its index does not hold yet can be missing."""
     try:
-        with asked.trace.timed("text"), _database():
+        with asked.trace.timed("text"), asking():
             found = retrieval.rank_by_words(asked.question, held, asked.tuning, not_indexed_yet=late)
         return asked.trace.looked("words", asked.question, found)
     except ServiceUnavailable as error:
@@ -260,13 +267,16 @@ def _written(generator: Generator, asking: prompt.Prompt, seconds: float, channe
     """The checked text and the model that wrote it; on the event stream sentence by sentence, as each is checked."""
     if channel != "sse":
         made = generator.generate(asking, seconds=seconds)
+        metrics.count_tokens(made.prompt_tokens, made.output_tokens)
         return prompt.check(made.text, asking.passages).text, made.model_version
     screen = prompt.Screen(asking.passages)
     with generator.stream(asking, seconds=seconds) as pieces:
         for piece in pieces:
             if shown := screen.feed(piece):
                 yield Delta(shown)
-        return screen.finish().text, pieces.result.model_version
+        made = pieces.result
+        metrics.count_tokens(made.prompt_tokens, made.output_tokens)
+        return screen.finish().text, made.model_version
 
 
 def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answer:
@@ -288,11 +298,10 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
         return finished
     metrics.ANSWERS.labels(draft.rung, asked.channel).inc()
     metrics.ANSWER_SECONDS.labels(draft.rung).observe(seconds)
+    if not cached:
+        metrics.CONFIDENCE.observe(draft.confidence)
+    if draft.miss and not finished.degraded and asked.channel not in UNRECORDED:
+        metrics.MISSES.inc()
     if asked.channel not in UNRECORDED and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished
-
-
-def _reason(error: Error) -> Reason:
-    """In the words of the fallback counter: a handful, never the driver's own text."""
-    return "timeout" if "timeout" in str(error).lower() else "refused"

@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 
+from rag import metrics
 from rag.chat.addresses import request_id
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ def error_body(request: HttpRequest, refused: Refused) -> dict[str, Any]:
 
 
 def json_error(request: HttpRequest, refused: Refused) -> JsonResponse:
+    count(refused)
     response = JsonResponse(error_body(request, refused), status=refused.status, headers=refused.headers)
     response["Cache-Control"] = "no-store"
     return response
@@ -59,6 +61,7 @@ def json_error(request: HttpRequest, refused: Refused) -> JsonResponse:
 
 def page_error(request: HttpRequest, refused: Refused) -> HttpResponse:
     """A page that needs no database and no context processor, so that it can also tell of their failure."""
+    count(refused)
     context = {
         "site_name": settings.SITE_NAME,
         "refused": refused,
@@ -70,6 +73,12 @@ def page_error(request: HttpRequest, refused: Refused) -> HttpResponse:
     response = HttpResponse(page, status=refused.status, headers=refused.headers)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def count(refused: Refused) -> None:
+    """Each once, where it becomes a response. The codes are those of this package: a handful."""
+    counter = metrics.FAILURES if refused.status >= 500 else metrics.REFUSALS
+    counter.labels(refused.code).inc()
 
 
 def answered(view: View) -> View:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from django.db import connections
 from django.http import StreamingHttpResponse
 
+from rag import metrics
 from rag.answering.pipeline import Answer, Delta, Meta
 
 # A stream keeps a thread for as long as it lasts; half of a worker's eight stay free for everything else.
@@ -59,6 +61,7 @@ class EventStream:
         self._told = told
         self._failed = failed
         self._free: Callable[[], None] | None = free
+        self._waits_since: float | None = time.perf_counter()
 
     def __iter__(self) -> EventStream:
         return self
@@ -67,7 +70,9 @@ class EventStream:
         if self._free is None:
             raise StopIteration
         try:
-            name, data = self._told(next(self._steps))
+            step = next(self._steps)
+            self._note_first_text(step)
+            name, data = self._told(step)
         except StopIteration:
             self.close()
             raise
@@ -77,6 +82,11 @@ class EventStream:
             self.close()
         release_connections()
         return event(name, data)
+
+    def _note_first_text(self, step: Step) -> None:
+        if self._waits_since is not None and not isinstance(step, Meta):
+            metrics.FIRST_TEXT_SECONDS.observe(time.perf_counter() - self._waits_since)
+            self._waits_since = None
 
     def close(self) -> None:
         free, self._free = self._free, None

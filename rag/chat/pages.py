@@ -19,7 +19,7 @@ from faq.models import Entry
 from rag.answering import pipeline
 from rag.chat import limits, presentation, requests
 from rag.chat.addresses import request_id
-from rag.chat.errors import Refused, as_refused, page_error
+from rag.chat.errors import Refused, as_refused, count, page_error
 from rag.chat.schema import QUESTION_LENGTH, REASON_LENGTH
 
 EXAMPLES = 6
@@ -37,6 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
         status = 200
         headers: dict[str, str] = {}
     except Refused as refused:
+        count(refused)
         context = {"refused": refused, "question": request.POST.get("question", "")[: 2 * QUESTION_LENGTH]}
         status, headers = refused.status, refused.headers
     response = render(request, "chat/chat.html", _page() | context, status=status)

@@ -13,7 +13,7 @@ from rag import metrics
 from rag.answering import pipeline
 from rag.chat import events, limits, openapi, requests
 from rag.chat.addresses import request_id
-from rag.chat.errors import NO_SUCH_ANSWER, Refused, answered, as_refused, error_body
+from rag.chat.errors import NO_SUCH_ANSWER, Refused, answered, as_refused, count, error_body
 from rag.chat.schema import (
     ChatRequest,
     ChatResponse,
@@ -94,7 +94,9 @@ def _told(request: HttpRequest, step: events.Step) -> tuple[str, dict[str, Any]]
 
 
 def _failed(request: HttpRequest, error: Exception) -> dict[str, Any]:
-    return error_body(request, as_refused(request, error))
+    refused = as_refused(request, error)
+    count(refused)
+    return error_body(request, refused)
 
 
 def _contract(request: HttpRequest, answer: pipeline.Answer) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django.db import Error, IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from rag.index.runners import get_runner
+from rag.index.runners import beat, get_runner
 from rag.models import Job
 
 logger = logging.getLogger(__name__)
@@ -101,6 +101,7 @@ class Claim:
         self._update(state=state, outcome=outcome[:2_000], in_flight=[], finished_at=timezone.now())
 
     def _update(self, **values: Any) -> None:
+        beat()
         if not self._held().update(heartbeat_at=timezone.now(), **values):
             raise Superseded
 

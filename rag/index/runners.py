@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from django.conf import settings
@@ -159,6 +160,7 @@ def _sweep_for_ever() -> None:
 
     while True:
         _undisturbed(work.sweep)
+        beat()
         time.sleep(SWEEP_SECONDS)
 
 
@@ -173,6 +175,12 @@ def announce(redis: Redis) -> None:
     """This process does jobs; those that have not said so for a while are struck off."""
     redis.zadd(PRESENT, {f"{socket.gethostname()}:{os.getpid()}": time.time()})
     redis.zremrangebyscore(PRESENT, "-inf", time.time() - ABSENT_SECONDS)
+
+
+def beat() -> None:
+    """The worker's sign of life for its container's health check, where WORKER_HEARTBEAT names a file."""
+    if path := os.environ.get("WORKER_HEARTBEAT"):
+        Path(path).touch()
 
 
 def _undisturbed(step: Callable[[], object]) -> None:

@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from faq.models import Entry
 from rag.answering import pipeline
+from rag.answering.database import DATABASE_BREAKER
 from rag.answering.pipeline import Answer, Delta, Meta, answer, stream
 from rag.errors import EmbedderUnavailable, VectorStoreUnavailable
 from rag.index import jobs, work
@@ -161,13 +162,14 @@ class TestGeminiFaults:
     ) -> None:
         if (behaviour, channel) in {("cut", "json"), ("drip", "json")}:
             pytest.skip("a fault of streams")
-        settings.RAG_DEADLINE_SECONDS = 1.5
+        # Short only where the deadline is what ends it: a busy machine shall not turn another reason into this one.
+        settings.RAG_DEADLINE_SECONDS = 1.5 if reason == "timeout" else 20.0
         gemini.behave(behaviour)
         given = answer(ASKED, channel=channel)
         assert (given.answered_by, given.degraded) == ("verbatim", ["generate"])
         assert given.answer == house["password"].answer
         assert rungs_left(given)["generated"] == reason
-        assert Receipt.objects.get(pk=given.id).milliseconds["total"] < 3_000  # twice the deadline
+        assert Receipt.objects.get(pk=given.id).milliseconds["total"] < 2_000 * settings.RAG_DEADLINE_SECONDS
 
     def test_an_ungrounded_answer_is_not_shown(self, house: dict[str, Entry], gemini: GeminiStandIn) -> None:
         gemini.text = "The moon is made of cheese."
@@ -239,7 +241,7 @@ class TestOutages:
     def test_the_trouble_of_one_statement_troubles_nobody_else(self, house: dict[str, Entry]) -> None:
         with mock.patch("rag.answering.ladder.exact", side_effect=DataError("not a text")):
             assert answer(ASKED).answered_by == "verbatim"
-        assert not pipeline.DATABASE_BREAKER.is_open
+        assert not DATABASE_BREAKER.is_open
 
     def test_with_everything_down_an_answer_still_comes(self, house: dict[str, Entry], gemini: GeminiStandIn) -> None:
         answer("warm up the sample please")

@@ -12,6 +12,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from console import audit
+from console.models import AuditEvent
 from console.roles import ROLES
 from faq.models import Category, Entry
 from rag.models import Job
@@ -254,7 +255,7 @@ def screens(entry: Entry | None) -> list[str]:
     ]
     if entry is None:
         return always
-    event = audit.AuditEvent.objects.filter(kind="faq.entry").first()
+    event = AuditEvent.objects.filter(kind="faq.entry").first()
     assert event is not None
     own = [
         reverse("admin:faq_entry_change", args=[entry.pk]),

@@ -100,8 +100,8 @@ def test_development_uses_the_servers_that_it_is_told(tmp_path: Path) -> None:
         GEMINI_API_KEY="key",
         RAG_EMBEDDING_ENGINE="sentence-transformers",
     )
-    assert settings["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
-    assert settings["CACHES"]["default"]["BACKEND"] == "django_redis.cache.RedisCache"
+    assert settings["DATABASES"]["default"]["ENGINE"] == "django_prometheus.db.backends.postgresql"
+    assert settings["CACHES"]["default"]["BACKEND"] == "django_prometheus.cache.backends.redis.RedisCache"
     assert settings["VECTOR_STORE"] == "rag.index.vector_store.QdrantStore"
     assert settings["JOB_RUNNER"] == "rag.index.runners.RqRunner"
     assert settings["GENERATOR"] == "rag.answering.generation.GeminiGenerator"
@@ -116,7 +116,7 @@ def test_a_deployment_is_closed(kind: str) -> None:
     assert settings["DJANGO_ENV"] == kind
     assert settings["DEBUG"] is False
     assert settings["ALLOWED_HOSTS"] == ["faq.example.org"]
-    assert settings["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
+    assert settings["DATABASES"]["default"]["ENGINE"] == "django_prometheus.db.backends.postgresql"
     assert settings["STORAGES"]["staticfiles"]["BACKEND"] == "whitenoise.storage.CompressedManifestStaticFilesStorage"
     assert settings["RATE_LIMIT_ENFORCED"] is True
     assert settings["SECURE_SSL_REDIRECT"] is True
@@ -167,7 +167,7 @@ def test_the_settings_of_the_tests_take_nothing_of_the_shell_but_its_servers(tmp
     }
     settings = shown(DATA_DIR=str(tmp_path), DATABASE_URL=DEPLOYED["DATABASE_URL"], **odd)
     assert (settings["DJANGO_ENV"], settings["GEMINI_API_KEY"], settings["RAG_TOP_K"]) == ("development", "", 5)
-    assert settings["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
+    assert settings["DATABASES"]["default"]["ENGINE"] == "django_prometheus.db.backends.postgresql"
     assert settings["DATA_DIR"] == str(tmp_path)
 
 
