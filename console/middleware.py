@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.core.signals import request_finished
 from django.http import HttpRequest, HttpResponseBase
 
@@ -51,3 +52,15 @@ class ConsolePolicy:
         if request.path_info.startswith("/admin/"):
             response._csp_config = settings.CONSOLE_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
         return response
+
+
+class QueuesForOperators:
+    """django-rq puts pages of its own into the console, where whoever is of the staff may clear a queue."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith("/admin/django_rq/") and not request.user.has_perm("rag.change_job"):
+            raise PermissionDenied
+        return self.get_response(request)
