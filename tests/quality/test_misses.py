@@ -133,6 +133,22 @@ class TestClosing:
         assert (bicycle.state, bicycle.asks_answered, bicycle.asks_replayed) == ("answered", 4, 4)
         assert not replaying.due()
 
+    def test_after_a_large_import_the_index_is_searched_for_each_group(
+        self, bicycle: MissGroup, published: Published, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(replaying, "EMBEDDED", 0)
+        self.publish(published)
+        assert done().outcome == "0 misses grouped, 1 groups closed."
+        assert not replaying.due()
+
+    def test_what_one_job_does_not_manage_stays_due(
+        self, bicycle: MissGroup, published: Published, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(replaying, "REPLAYED", 0)
+        self.publish(published)
+        assert done().outcome == "0 misses grouped, 0 groups closed."
+        assert replaying.due()
+
     def test_an_entry_of_something_else_leaves_it_open(self, bicycle: MissGroup, published: Published) -> None:
         published("How do I cancel?", "Under Billing.")
         work.run(jobs.request().pk)
@@ -152,7 +168,7 @@ class TestClosing:
         with mock.patch.object(OnnxEmbedder, "embed", side_effect=EmbedderUnavailable("missing")):
             job = done()
         assert job.state == Job.State.FAILED
-        assert "cannot be asked again while embed is out" in job.outcome
+        assert job.outcome == "embedder: missing"
         bicycle.refresh_from_db()
         assert (bicycle.state, bicycle.replayed_at) == ("open", None)
         assert replaying.due()
