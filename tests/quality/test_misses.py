@@ -99,6 +99,17 @@ class TestGrouping:
         misses.group_new()
         assert MissGroup.objects.get().wordings == 4
 
+    def test_a_job_that_is_to_stop_stops_between_two_batches_and_keeps_what_is_done(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(misses, "BATCH", 1)
+        ask(*BICYCLE)
+        job = jobs.request(Job.Kind.MISSES)
+        Job.objects.filter(pk=job.pk).update(cancel_requested=True)
+        work.run(job.pk)
+        job.refresh_from_db()
+        assert (job.state, misses.ungrouped().count()) == (Job.State.CANCELLED, 2)
+
     def test_the_sweep_asks_for_it(self) -> None:
         ask(BICYCLE[0])
         work.sweep()
