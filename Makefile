@@ -32,6 +32,12 @@ drill: $(VENV)/.installed-dev ## The index under kill -9, lost queues and switch
 	@DRILL_SEEDS=$(or $(SEEDS),20) DRILL_REPORT=docs/drills/index.md \
 		$(BIN)/python -m pytest -s tests/index/test_stateful.py tests/stack/test_index_drills.py $(ARGS)
 
+.PHONY: drill-faults
+drill-faults: $(VENV)/.installed-dev ## What askers and editors notice while things break: SEEDS=200 FIRST=0; writes docs/reliability.md
+	@tests/install-debian-packages
+	@DRILL_SEEDS=$(or $(SEEDS),200) DRILL_FIRST=$(or $(FIRST),0) DRILL_REPORT=docs/reliability.md \
+		$(BIN)/python -m pytest tests/faults/test_swizzle.py $(ARGS)
+
 .PHONY: drill-metrics
 drill-metrics: $(VENV)/.installed-dev ## Counters while web workers are recycled: RECYCLES=1000; writes docs/drills/metrics.md
 	@tests/install-debian-packages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ConsoleConfig(AppConfig):
@@ -11,6 +12,9 @@ class ConsoleConfig(AppConfig):
     verbose_name = "Console"
 
     def ready(self) -> None:
+        from console import audit, roles
         from monitoring import traffic
 
+        audit.connect()
         traffic.connect()
+        post_migrate.connect(roles.establish, sender=self, dispatch_uid="console.roles")

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from console.environment import current
+from console.start import capacity
 from monitoring import slots
 
 environment = current()
@@ -17,7 +18,7 @@ bind = f"{host}:{environment.PORT}"
 worker_class = "gthread"
 threads = 8
 # Without Redis the jobs run in the web process and the cache is its own: so one process.
-workers = int(os.environ.get("WEB_CONCURRENCY", "2")) if environment.REDIS_URL else 1
+workers = int(os.environ.get("WEB_CONCURRENCY") or capacity.workers()) if environment.REDIS_URL else 1
 preload_app = True
 graceful_timeout = 30
 timeout = 60
@@ -35,6 +36,13 @@ loglevel = "warning"
 # Before the application is loaded, as its counters are made then; not where somebody only reads this file.
 if "gunicorn.app.base" in sys.modules:
     slots.begin()
+
+
+def when_ready(server: Any) -> None:
+    """Before the first fork: a worker that replaces another has the model at once, and all of them share its memory."""
+    from console import warm_up
+
+    warm_up.before_the_fork()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -58,7 +66,7 @@ def on_exit(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """In the child, so that no thread, connection or native thread pool crosses the fork."""
+    """In the child, so that no thread or connection crosses the fork."""
     from console import warm_up
     from monitoring import traffic
 

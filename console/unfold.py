@@ -40,9 +40,20 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": "/",
     "LOGIN": {"form": "console.login.LoginForm"},
     "ENVIRONMENT": "console.unfold.environment_badge",
+    "STYLES": [lambda request: static("console/console.css")],
+    "SCRIPTS": [lambda request: static("console/console.js")],
+    "GLOBAL_CALLBACK": "console.admin.banner.everywhere",
+    "DASHBOARD_CALLBACK": "console.admin.dashboard.dashboard",
+    "COMMAND": {"search_callback": "console.palette.search"},
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "navigation": [
+            {
+                "items": [
+                    {"title": "Dashboard", "icon": "space_dashboard", "link": lambda request: reverse("admin:index")},
+                ],
+            },
             {
                 "title": "Content",
                 "items": [
@@ -51,11 +62,31 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Answers",
+                "separator": True,
+                "items": [
+                    _item("Misses", "help_center", "rag_missgroup_changelist", "rag.view_missgroup"),
+                    _item("Receipts", "receipt_long", "rag_receipt_changelist", "rag.view_receipt"),
+                    _item("Playground", "science", "playground", "rag.view_receipt"),
+                    _item("Cases", "checklist", "rag_case_changelist", "rag.view_case"),
+                ],
+            },
+            {
+                "title": "Operations",
+                "separator": True,
+                "items": [
+                    _item("Index", "hub", "rag_generation_changelist", "rag.view_generation"),
+                    _item("Jobs", "work_history", "rag_job_changelist", "rag.view_job"),
+                    {"title": "Health", "icon": "vital_signs", "link": lambda request: reverse("admin:health")},
+                ],
+            },
+            {
                 "title": "People",
                 "separator": True,
                 "items": [
                     _item("Users", "person", "auth_user_changelist", "auth.view_user"),
                     _item("Groups", "group", "auth_group_changelist", "auth.view_group"),
+                    _item("Audit log", "policy", "console_auditevent_changelist", "console.view_auditevent"),
                 ],
             },
         ],

@@ -1,16 +1,17 @@
-"""What a web process does once, before its first question."""
+"""What is loaded once, before the first question: by gunicorn's master, and by each web process."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from django.db import connection
 
 from faq import versions, wording
 from rag.answering.generation import get_generator
 from rag.errors import ServiceUnavailable
-from rag.index.embedding import get_embedder
+from rag.index.embedding import OnnxEmbedder, get_embedder
 from rag.index.runners import ThreadRunner, get_runner
 from rag.index.vector_store import get_vector_store
 
@@ -19,17 +20,28 @@ logger = logging.getLogger(__name__)
 PROBE_SECONDS = 10.0
 
 
+def before_the_fork() -> None:
+    """What each web process then holds from its first moment: the model, and questions to offer.
+
+    A process that replaces another may begin while the database is down. No connection and no thread is left open.
+    """
+    _one_by_one(_model_that_survives_a_fork, _wording)
+    if connection.vendor == "postgresql":
+        connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's only
+
+
 def in_web_process() -> None:
     """Starts the job thread where jobs run in this process, and loads what is slow without keeping anyone waiting."""
     runner = get_runner()
     if isinstance(runner, ThreadRunner):
         runner.start()
-    threading.Thread(target=_load, name="warm-up", daemon=True).start()
+    parts = (_model, _vector_store, _wording, _gemini)
+    threading.Thread(target=_one_by_one, args=parts, name="warm-up", daemon=True).start()
 
 
-def _load() -> None:
+def _one_by_one(*parts: Callable[[], None]) -> None:
     """What the first asker would otherwise wait for. Each part alone: one that is down keeps no other back."""
-    for part in (_model, _vector_store, _wording, _gemini):
+    for part in parts:
         try:
             part()
         except ServiceUnavailable as error:
@@ -38,6 +50,11 @@ def _load() -> None:
             logger.exception("warm-up failed; the first question does it again")
         finally:
             connection.close()
+
+
+def _model_that_survives_a_fork() -> None:
+    if isinstance(get_embedder(), OnnxEmbedder):
+        _model()
 
 
 def _model() -> None:

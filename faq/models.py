@@ -42,6 +42,11 @@ def new_external_id() -> str:
 class Category(models.Model):
     name = models.CharField(max_length=100, unique=True)
     position = models.PositiveSmallIntegerField(default=0, help_text="Smaller comes first.")
+    four_eyes = models.BooleanField(
+        "four eyes",
+        default=False,
+        help_text="What is published here was read by two people: a reviewer publishes what somebody else wrote.",
+    )
 
     class Meta:
         ordering = ["position", "name"]
@@ -115,6 +120,11 @@ class Entry(models.Model):
     class Meta:
         ordering = ["category__position", "category__name", "question"]
         verbose_name_plural = "entries"
+        permissions = [
+            ("publish_entry", "Can publish entries, and change published ones"),
+            ("review_entry", "Can publish what somebody else wrote, where a category asks for four eyes"),
+            ("reindex_entry", "Can have chosen entries indexed anew"),
+        ]
 
     def __str__(self) -> str:
         return self.question

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 
 from faq import wording
@@ -62,12 +62,38 @@ def _nothing_remembered() -> Iterator[None]:
 # --- who there is ----------------------------------------------------------------------------------------------------
 
 
+class InRole(Protocol):
+    def __call__(self, role: str, name: str = "") -> User: ...
+
+
 @pytest.fixture
-def editor(db: None) -> User:
-    """Writes entries; may do everything with content, and nothing else."""
-    user = User.objects.create_user("editor", password="editor", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="faq"))
-    return user
+def in_role(db: None) -> InRole:
+    """Makes a user who has one of the product's roles and nothing else; the password is the name."""
+
+    def make(role: str, name: str = "") -> User:
+        user = User.objects.create_user(name or role, password=name or role, is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def editor(in_role: InRole) -> User:
+    """Writes entries and publishes them; nothing else."""
+    return in_role("editor")
+
+
+@pytest.fixture
+def reviewer(in_role: InRole) -> User:
+    """Publishes what others wrote, where a category asks for four eyes."""
+    return in_role("reviewer")
+
+
+@pytest.fixture
+def administrator(in_role: InRole) -> User:
+    """Everything, and who may do what; yet no superuser."""
+    return in_role("administrator")
 
 
 @pytest.fixture

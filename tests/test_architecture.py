@@ -27,7 +27,7 @@ HOMES = {
     "huggingface_hub": (),
     "import_export": ("faq/transfer", "console/admin"),
     "limits": ("rag/chat/limits.py",),
-    "markdown_it": ("rag/chat",),
+    "markdown_it": ("rag/chat", "console/plain_markdown.py"),
     "nh3": ("rag/chat",),
     "onnx": ("rag/index/model_export.py",),
     "onnxruntime": ("rag/index/embedding.py",),

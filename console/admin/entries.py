@@ -2,73 +2,62 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db import models
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import (
-    AllValuesCheckboxFilter,
-    ChoicesDropdownFilter,
-    DropdownFilter,
-    RelatedDropdownFilter,
-)
+from unfold.contrib.filters.admin import AllValuesCheckboxFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from console import audit
+from console.admin import misses
+from console.admin.audited import Audited
+from console.admin.entry_actions import VERBS, EntryActions
+from console.admin.entry_bulk_edit import EntryBulkEdit
+from console.admin.entry_filters import AskedFilter, IndexFilter, ReviewFilter, empty, tabs
 from console.admin.entry_form import EntryForm, Items, PlainLines
+from console.admin.entry_history import EntryHistory
 from console.admin.entry_transfer import EntryTransferAdmin
+from console.admin.entry_words import INDEX_COLOURS, INDEX_WORDS, STATUS_COLOURS
+from console.admin.entry_writing import EntryWriting
 from faq.fields import LinesField
-from faq.models import Category, Entry
-from faq.transfer.writing import set_status
-
-STATUS_COLOURS = {"Draft": "info", "Published": "success", "Archived": "warning"}
-SOON = timedelta(days=30)
-
-
-class ReviewFilter(DropdownFilter):
-    title = "review"
-    parameter_name = "review"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("overdue", "Overdue"), ("soon", f"Due within {SOON.days} days"), ("none", "No date")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        today = timezone.localdate()
-        filters: dict[str, dict[str, Any]] = {
-            "overdue": {"review_date__lt": today},
-            "soon": {"review_date__range": (today, today + SOON)},
-            "none": {"review_date": None},
-        }
-        return queryset.filter(**filters.get(self.value() or "", {}))
+from faq.models import Entry
+from rag.index.coverage import with_index_state
+from rag.quality.tallies import asks, with_asks
 
 
 @admin.register(Entry)
-class EntryAdmin(SimpleHistoryAdmin, EntryTransferAdmin, ModelAdmin):
+class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistory, EntryTransferAdmin, ModelAdmin):  # type: ignore[misc]
+    audited = (*("status", "category", "question", "answer", "variants"), *("language", "tags", "review_date"))
     form = EntryForm
-    list_display = ("question", "category", "status_label", "language", "review", "updated")
+    list_display = (
+        *("question", "category", "status_label", "index_label"),
+        *("number_of_asks", "votes", "review", "updated"),
+    )
     list_select_related = ("category",)
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("category", RelatedDropdownFilter),
+        IndexFilter,
+        AskedFilter,
         ReviewFilter,
         ("language", AllValuesCheckboxFilter),
     )
     list_filter_submit = True
+    list_filter_sheet = True
+    list_fullwidth = True
     list_per_page = 50
+    show_full_result_count = False
     search_fields = ("question", "answer", "variants", "tags", "external_id")
     search_help_text = "Searches questions, variants, answers, tags and external IDs."
     autocomplete_fields = ("category",)
-    actions = ("publish", "archive", "make_drafts")
     warn_unsaved_form = True
-    history_list_display = ("status",)
     formfield_overrides = {
         models.TextField: {"form_class": PlainLines, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 12})},
         LinesField: {"form_class": Items, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
@@ -84,57 +73,69 @@ class EntryAdmin(SimpleHistoryAdmin, EntryTransferAdmin, ModelAdmin):
     def status_label(self, entry: Entry) -> str:
         return str(entry.get_status_display())
 
+    @display(description="Index", ordering="index_state", label=INDEX_COLOURS)
+    def index_label(self, entry: Any) -> str:
+        return INDEX_WORDS[entry.index_state]
+
+    @display(description="Asks", ordering="-asks")
+    def number_of_asks(self, entry: Any) -> str:
+        return f"{entry.asked.asks:,}"
+
+    @display(description="Helpful", ordering="-down")
+    def votes(self, entry: Any) -> str:
+        if not (entry.asked.up or entry.asked.down):
+            return "-"
+        return format_html('<span class="nowrap">{} yes, {} no</span>', entry.asked.up, entry.asked.down)
+
     @display(description="Review", ordering="review_date")
     def review(self, entry: Entry) -> str:
         if entry.review_date is None:
             return "-"
         overdue = entry.review_date < timezone.localdate()
-        return f"{entry.review_date.isoformat()}{' (overdue)' if overdue else ''}"
+        day = entry.review_date.isoformat()
+        return format_html('<span class="nowrap">{}</span>{}', day, " (overdue)" if overdue else "")
 
     @display(description="Updated", ordering="updated_at")
     def updated(self, entry: Entry) -> str:
-        return f"{timezone.localtime(entry.updated_at):%Y-%m-%d %H:%M}"
+        return format_html('<span class="nowrap">{}</span>', timezone.localtime(entry.updated_at).date().isoformat())
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return with_asks(with_index_state(super().get_queryset(request)))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The figures shown are of this minute; the list is put in order by those of the last whole hour."""
+        changelist = super().get_changelist_instance(request)
+        found = asks([entry.pk for entry in changelist.result_list])
+        for entry in changelist.result_list:
+            entry.asked = found[entry.pk]
+        return changelist
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(
+            request, {"tab_list": tabs(request), "empty": empty(request)} | (extra_context or {})
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Entry | None = None) -> tuple[str, ...]:
         return ("external_id",) if obj else ()
 
+    def get_form(self, request: HttpRequest, obj: Entry | None = None, change: bool = False, **options: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **options)
+        form.user = request.user
+        return form
+
     def save_model(self, request: HttpRequest, obj: Entry, form: EntryForm, change: bool) -> None:
-        match = request.resolver_match
-        if match and match.url_name == "faq_entry_simple_history":
+        if _is_restoring(request):
             obj._change_reason = "an earlier version restored"  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
+        if not change:
+            misses.written(request, obj)
 
-    @admin.action(description="Publish", permissions=["change"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        self._set_status(request, queryset, Entry.Status.PUBLISHED)
-
-    @admin.action(description="Archive", permissions=["change"])
-    def archive(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        self._set_status(request, queryset, Entry.Status.ARCHIVED)
-
-    @admin.action(description="Turn back into drafts", permissions=["change"])
-    def make_drafts(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        self._set_status(request, queryset, Entry.Status.DRAFT)
-
-    def _set_status(self, request: HttpRequest, queryset: QuerySet[Entry], status: Entry.Status) -> None:
-        pks = list(queryset.order_by().values_list("pk", flat=True))
-        changed = set_status(pks, status.value, user=request.user, reason=f"{status.label} in the console")
-        same = len(pks) - changed
-        rest = f" {same:,} had this status already." if same else ""
-        messages.success(request, f"{status.label}: {changed:,} entries.{rest} The index follows by itself.")
+    def verb_of_change(self, request: HttpRequest, before: dict[str, Any], after: dict[str, Any]) -> str:
+        if _is_restoring(request):
+            return audit.Verb.RESTORED
+        return audit.Verb.CHANGED if before["status"] == after["status"] else VERBS[after["status"]]
 
 
-@admin.register(Category)
-class CategoryAdmin(ModelAdmin):
-    list_display = ("name", "position", "number_of_entries")
-    list_editable = ("position",)
-    search_fields = ("name",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
-        found: QuerySet[Category] = super().get_queryset(request)
-        return found.annotate(count=Count("entries"))
-
-    @display(description="Entries", ordering="count")
-    def number_of_entries(self, category: Any) -> str:
-        link = f"{reverse('admin:faq_entry_changelist')}?category__id__exact={category.pk}"
-        return format_html('<a href="{}">{}</a>', link, category.count)
+def _is_restoring(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return bool(match and match.url_name == "faq_entry_simple_history")

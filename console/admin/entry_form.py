@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from faq import publishing
 from faq.fields import LinesFormField, lines
 from faq.models import Entry
 from faq.transfer.resource import EntryResource
@@ -36,6 +37,8 @@ class Items(LinesFormField):
 
 
 class EntryForm(EntryModelForm):
+    user: Any = None  # who fills it in; the admin says
+
     class Meta:
         model = Entry
         fields = "__all__"  # the admin's fieldsets name them
@@ -54,6 +57,15 @@ class EntryForm(EntryModelForm):
         self._refuse_blanks(data)
         self._refuse_twin(data.get("question", ""))
         return data
+
+    def _post_clean(self) -> None:
+        """Once the instance holds what was written: may this person publish it? Restoring comes this way too."""
+        super()._post_clean()  # type: ignore[misc]  # django-stubs does not know it
+        if self.errors:
+            return
+        stored = Entry.objects.select_related("category").filter(pk=self.instance.pk).first()
+        if reason := publishing.objection(self.user, self.instance, stored):
+            self.add_error("status", reason)
 
     def _refuse_blanks(self, data: dict[str, Any]) -> None:
         for name in TEXTS:

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -26,6 +27,7 @@ from django.utils.text import get_valid_filename
 from import_export.admin import ImportExportModelAdmin
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldBooleanSwitchWidget
 
+from console import audit
 from faq.models import Entry
 from faq.transfer import ImportReport, export_chunks, import_file, uploads
 from faq.transfer.columns import COLUMNS, REQUIRED
@@ -143,7 +145,11 @@ class EntryTransferAdmin(ImportExportModelAdmin):
             if "cancel" in request.POST:
                 messages.info(request, f"The import of {upload.name} was cancelled; nothing was written.")
                 return HttpResponseRedirect(_changelist())
-            report = import_file(upload.path, publish=upload.publish, user=request.user, name=upload.name)
+            with transaction.atomic():
+                report = import_file(upload.path, publish=upload.publish, user=request.user, name=upload.name)
+                if report.written:
+                    after = {"new": report.new, "changed": report.changed, "publish": upload.publish}
+                    audit.record(request, audit.Verb.IMPORTED, get_valid_filename(upload.name), after=after)
         finally:
             upload.discard()
         if report.refused:
@@ -152,7 +158,7 @@ class EntryTransferAdmin(ImportExportModelAdmin):
         return HttpResponseRedirect(_changelist())
 
     def _preview(self, request: HttpRequest, upload: uploads.Upload) -> HttpResponse:
-        report = import_file(upload.path, publish=upload.publish, dry_run=True, name=upload.name)
+        report = import_file(upload.path, publish=upload.publish, dry_run=True, user=request.user, name=upload.name)
         if report.refused or not (report.new or report.changed):
             upload.discard()
             return self._show(request, report, upload=None)

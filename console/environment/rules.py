@@ -31,6 +31,7 @@ class Fault(NamedTuple):
 def broken_rules(environment: Environment, failed: set[str]) -> list[str]:
     """Faults between variables; those that failed by themselves were told and stand at their default."""
     faults = [*_secret_key(environment), *_hosts(environment), *_debug(environment), *_redis(environment)]
+    faults += [] if "DATABASE_DIRECT_URL" in failed else _direct_url(environment)
     faults += [] if "DATABASE_URL" in failed else _database(environment)
     faults += [*_dimension(environment, failed), *_confidence(environment, failed)]
     return [f"{name} {sentence}" for name, sentence in faults if name not in failed]
@@ -74,6 +75,11 @@ def _database(environment: Environment) -> Iterator[Fault]:
                 yield Fault(name, f"is required {DEPLOYED}, where DATABASE_URL is not set. Give it, or DATABASE_URL.")
     elif any(parts.values()) and not environment.DB_NAME:
         yield Fault("DB_NAME", "is required where other parts of the database are given. Give it, or none of them.")
+
+
+def _direct_url(environment: Environment) -> Iterator[Fault]:
+    if environment.direct_database and environment.direct_database.is_sqlite:
+        yield Fault("DATABASE_DIRECT_URL", "must name the same PostgreSQL server as DATABASE_URL. Leave it out.")
 
 
 def _database_url(environment: Environment) -> Iterator[Fault]:

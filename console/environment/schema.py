@@ -128,6 +128,14 @@ class Database(_Settings):
     DB_PASSWORD: SecretStr | None = Field(None, description="The database user's password.")
     DB_HOST: DatabaseHost | None = Field(None, description="The database's host.")
     DB_PORT: Port = Field(5432, description="The database's port.")
+    DATABASE_DIRECT_URL: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
+        None,
+        description="Where migrations and backups go when DATABASE_URL leads to PgBouncer: they need a whole session.",
+    )
+    MIGRATE_AT_START: bool = Field(
+        True,
+        description="Whether a container applies migrations when it starts; false: it waits until another has.",
+    )
     DB_POOL_MAX: int = Field(
         0,
         ge=0,
@@ -242,6 +250,11 @@ class Environment(Security, VectorStore, Retrieval, Services, Database, Applicat
         """The Qdrant server, or None for the embedded store."""
         host = self.QDRANT_HOST
         return self.VECTOR_DB_URL or (f"http://{host}:{self.QDRANT_PORT}" if host else None)
+
+    @cached_property
+    def direct_database(self) -> database.Database | None:
+        """The way around a pooler, where there is one."""
+        return database.parse(self.DATABASE_DIRECT_URL.get_secret_value()) if self.DATABASE_DIRECT_URL else None
 
     @cached_property
     def database(self) -> database.Database:

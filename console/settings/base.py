@@ -77,6 +77,7 @@ PROMETHEUS_LATENCY_BUCKETS = (0.01, 0.05, 0.1, 0.3, 0.5, 1.0, 2.5, 8.0, float("i
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "console" / "templates"],  # before Unfold's own, some of which are replaced
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

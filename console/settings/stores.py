@@ -27,7 +27,10 @@ JOB_LIMITS = {
 }
 
 
-def databases(environment: Environment) -> dict[str, Any]:
+def databases(environment: Environment, *, direct: bool = False) -> dict[str, Any]:
+    """`direct`: past a pooler, on one connection, as migrations and backups need it."""
+    if direct:
+        return {"default": _database(environment.direct_database or environment.database, pool=0)}
     return {"default": _database(environment.database, pool=environment.DB_POOL_MAX)}
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from django.db import reset_queries
 
+from faq import publishing
 from faq.models import Category, Entry
 from faq.transfer import plan as kinds
 from faq.transfer.columns import COLUMNS
@@ -22,10 +23,10 @@ Progress = Callable[[str, int, float], None]
 T = TypeVar("T")
 
 
-def check(file: EntriesFile, plan: Plan, report: ImportReport, publish: bool, progress: Progress) -> None:
+def check(file: EntriesFile, plan: Plan, report: ImportReport, publish: bool, user: Any, progress: Progress) -> None:
     """Fill the plan and the report's counts."""
     plan.note_entries(_stored_identities())
-    checker = _Checker(plan, report, publish)
+    checker = _Checker(plan, report, publish, user)
     for batch in batches(file.rows(), BATCH):
         checker.take(batch)
         progress("check", report.refused_count + checker.judged, file.fraction)
@@ -39,8 +40,9 @@ def check(file: EntriesFile, plan: Plan, report: ImportReport, publish: bool, pr
 
 
 class _Checker:
-    def __init__(self, plan: Plan, report: ImportReport, publish: bool) -> None:
-        self.plan, self.report, self.publish = plan, report, publish
+    def __init__(self, plan: Plan, report: ImportReport, publish: bool, user: Any) -> None:
+        self.plan, self.report, self.publish, self.user = plan, report, publish, user
+        self.four_eyes = {category.name: category for category in Category.objects.filter(four_eyes=True)}
         self.resource = EntryResource()
         self.categories: set[str] = set()
         self.judged = 0
@@ -52,11 +54,29 @@ class _Checker:
         stored = stored_values(identities)
         for (row, said), key, external_id in zip(good, keys, identities, strict=True):
             kind = _kind(said, stored.get(external_id))
+            if kind != kinds.UNCHANGED and (reason := self._objection(external_id, said, stored.get(external_id))):
+                self.report.refuse(row.line, reason)
+                continue
             if duplicate := self.plan.add(row, external_id, key, kind):
                 self.report.leave_out(duplicate)
             else:
                 self.categories.add(said["category"])
         self.judged += len(good)
+
+    def _objection(self, external_id: str, said: dict[str, Any], stored: dict[str, Any] | None) -> str:
+        """Why this user may not write the row: the form and the list's actions say the same."""
+        was = stored["status"] if stored else ""
+        becomes = said.get("status") or was
+        if self.user is None or Entry.Status.PUBLISHED not in (was, becomes):
+            return ""
+        if not self.user.has_perm("faq.publish_entry"):
+            return publishing.MAY_NOT
+        if becomes != Entry.Status.PUBLISHED or said["category"] not in self.four_eyes:
+            return ""
+        before = Entry.objects.select_related("category").filter(external_id=external_id).first()
+        known = {name: getattr(before, name) for name in COLUMNS if name != "category"} if before else {}
+        after = Entry(**known | said | {"category": self.four_eyes[said["category"]]})
+        return publishing.objection(self.user, after, before)
 
     def _said(self, row: Row) -> dict[str, Any] | None:
         said, faults = ({}, [row.fault]) if row.fault else said_by(self.resource, row, self.publish)

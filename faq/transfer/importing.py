@@ -32,14 +32,15 @@ def import_file(
     """Bring the entries of the file into the database. Never raises for what the file holds: see `report.refused`.
 
     `progress` is told the phase ("check" or "write"), the rows so far and how far that is, 0 to 1. `name` is what
-    the file is called for people, where that is not the path's name.
+    the file is called for people, where that is not the path's name. A `user` may publish no more than elsewhere;
+    without one it is somebody in a shell, who may everything.
     """
     report = ImportReport(file=name or path.name)
     progress = progress or _silent
     try:
         file = EntriesFile(path, report.file)
         with new_plan() as plan:
-            check(file, plan, report, publish, progress)
+            check(file, plan, report, publish, user, progress)
             if not dry_run and not report.refused:
                 _write(file, plan, report, publish, user, progress)
                 report.written = True

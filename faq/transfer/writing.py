@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
+from faq import publishing
 from faq.models import Entry
 from faq.signals import entries_changed
 
@@ -40,17 +43,28 @@ def update(entries: Sequence[Entry], fields: Iterable[str], *, user: Any, reason
         )
 
 
+@dataclass
+class Outcome:
+    """What became of many entries: those that were changed, and why others were left as they are."""
+
+    changed: list[str] = field(default_factory=list)  # external IDs
+    refused: Counter[str] = field(default_factory=Counter)  # how many, by the reason
+
+
 @transaction.atomic
-def set_status(pks: Sequence[int], status: str, *, user: Any, reason: str) -> int:
-    """How many of these entries had another status, and now have this one."""
-    changed = 0
+def set_status(pks: Sequence[int], status: str, *, user: Any, reason: str) -> Outcome:
+    """Give these entries this status. Left out are those that have it, and those that this user may not."""
+    outcome = Outcome()
     for start in range(0, len(pks), BATCH):
         others = Entry.objects.filter(pk__in=pks[start : start + BATCH]).exclude(status=status)
-        entries = list(others.order_by().select_for_update())
-        for entry in entries:
+        entries = list(others.select_related("category").order_by().select_for_update(of=("self",)))
+        against = publishing.objections(user, entries, status)
+        outcome.refused.update(against.values())
+        allowed = [entry for entry in entries if entry.pk not in against]
+        for entry in allowed:
             entry.status = status
-        update(entries, ["status"], user=user, reason=reason)
-        changed += len(entries)
-    if changed:
+        update(allowed, ["status"], user=user, reason=reason)
+        outcome.changed += [entry.external_id for entry in allowed]
+    if outcome.changed:
         entries_changed.send(sender=Entry)
-    return changed
+    return outcome

@@ -29,12 +29,12 @@ def exact(question: str) -> Draft | None:
 def outcome_of(found: Found) -> Outcome:
     if not found.usable:
         return Outcome.UNSURE
-    return outcome(found.confidence, sure=settings.RAG_SURE, likely=settings.RAG_LIKELY)
+    return outcome(found.confidence, sure=found.tuning.sure, likely=found.tuning.likely)
 
 
 def passages(found: Found) -> list[Passage]:
     """What the model may answer from, numbered from 1 as it is to cite them."""
-    chosen = found.usable[: settings.RAG_TOP_K]
+    chosen = found.usable[: found.tuning.top_k]
     return [Passage(n, one.entry.question, one.entry.answer) for n, one in enumerate(chosen, start=1)]
 
 

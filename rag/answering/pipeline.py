@@ -6,37 +6,39 @@ import collections.abc
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, connection
+from django.db import connection
 
 from faq import versions, wording
-from rag import metrics
+from rag import metrics, tracing
 from rag.answering import cache, conversation, ladder, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
+from rag.answering.database import DATABASE_BREAKER, asking
 from rag.answering.generation import Generator, get_generator
 from rag.answering.retrieval import Found
 from rag.answering.trace import Trace
-from rag.errors import Reason, ServiceUnavailable
+from rag.answering.tuning import Tuning
+from rag.errors import ServiceUnavailable
+from rag.models import Receipt
 from rag.resilience import Breaker, Deadline
 
 T = TypeVar("T")
 # Text as it comes, and at the end what it was for.
 Pieces: TypeAlias = collections.abc.Generator[Delta, None, T]
 
-__all__ = ["Answer", "Delta", "Meta", "Source", "answer", "stream"]
+__all__ = ["Answer", "Delta", "Meta", "Source", "Tried", "answer", "stream", "try_out"]
 
 logger = logging.getLogger(__name__)
 
 VECTOR_BREAKER = Breaker("vector store")
 GENERATOR_BREAKER = Breaker("generator")
-# One failure is enough: every try would wait for a connection, and an answer makes half a dozen.
-DATABASE_BREAKER = Breaker("database", failures_to_open=1)
+TRIAL = "trial"
+UNRECORDED = {"suite", TRIAL}
 KEPT_FOR_THE_END = 0.5  # seconds of the deadline that generation may not use up
 
 
@@ -49,9 +51,20 @@ class _Asked:
     conversation: UUID
     trace: Trace
     deadline: Deadline
+    tuning: Tuning = field(default_factory=Tuning.of_settings)
+    generator: Generator | None = field(default_factory=get_generator)
     id: UUID = field(default_factory=uuid4)
     version: int | None = None
     before: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An answer that was only tried, the receipt that it would have left, and how it came about."""
+
+    answer: Answer
+    receipt: Receipt
+    trace: Trace
 
 
 def answer(question: str, *, conversation: UUID | None = None, request_id: str = "", channel: str = "json") -> Answer:
@@ -85,35 +98,32 @@ def stream(
     yield _finish(asked, draft, cached=cached, began=began)
 
 
+def try_out(question: str, tuning: Tuning | None = None, *, generate: bool = True) -> Tried:
+    """As it would be answered now with these values, and how it came about. Nothing is kept, recorded or counted."""
+    began = time.perf_counter()
+    asked = _Asked(question, TRIAL, uuid4(), Trace(counted=False), Deadline(settings.RAG_DEADLINE_SECONDS))
+    asked.tuning = tuning or asked.tuning
+    asked.generator = asked.generator if generate else None
+    _look_back(asked, known=False)
+    steps = _descend(asked)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            draft: Draft = end.value
+            break
+    given = _finish(asked, draft, cached=False, began=began)
+    return Tried(given, receipts.made(question, given, draft, asked.trace), asked.trace)
+
+
 def _look_back(asked: _Asked, *, known: bool) -> None:
     """What the content stands at, and what was asked before in this conversation."""
     try:
-        with _database():
+        with asking():
             asked.version = versions.current()
             asked.before = conversation.history(asked.conversation if known else None)
     except ServiceUnavailable as error:
         asked.trace.fell_back("database", error.reason)
-
-
-@contextmanager
-def _database() -> Iterator[None]:
-    """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again."""
-    try:
-        with DATABASE_BREAKER.guard():
-            try:
-                yield
-            except (OperationalError, InterfaceError) as error:
-                if _is_away(error):
-                    raise ServiceUnavailable("database", _reason(error)) from error
-                raise
-    except Error as error:  # one statement's own trouble, which must not trouble other askers
-        raise ServiceUnavailable("database", _reason(error)) from error
-
-
-def _is_away(error: Error) -> bool:
-    """No connection, by PostgreSQL's classes 08, 53 and 57P; without any class it was never reached."""
-    state: str | None = getattr(error.__cause__, "sqlstate", None)
-    return state is None or state.startswith(("08", "53", "57P"))
 
 
 def _descend(asked: _Asked) -> Pieces[Draft]:
@@ -138,7 +148,7 @@ def _descend(asked: _Asked) -> Pieces[Draft]:
 
 def _exact(asked: _Asked) -> Draft | None:
     try:
-        with asked.trace.timed("exact"), _database():
+        with asked.trace.timed("exact"), asking():
             draft = ladder.exact(asked.question)
     except ServiceUnavailable as error:
         asked.trace.left("exact", error.reason)
@@ -168,8 +178,9 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
         with asked.trace.timed("vector"), VECTOR_BREAKER.guard():
             matches = retrieval.nearest(vector)
         stage = "database"
-        with asked.trace.timed("rank"), _database():
-            return retrieval.rank_by_meaning(text, matches, held)
+        with asked.trace.timed("rank"), asking():
+            found = retrieval.rank_by_meaning(text, matches, held, asked.tuning)
+        return asked.trace.looked("meaning", text, found)
     except ServiceUnavailable as error:
         asked.trace.fell_back(stage, error.reason)
     return None
@@ -178,8 +189,9 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
 def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Found | None:
     """`late`: meaning was searched and fell short; then only what its index does not hold yet can be missing."""
     try:
-        with asked.trace.timed("text"), _database():
-            return retrieval.rank_by_words(asked.question, held, not_indexed_yet=late)
+        with asked.trace.timed("text"), asking():
+            found = retrieval.rank_by_words(asked.question, held, asked.tuning, not_indexed_yet=late)
+        return asked.trace.looked("words", asked.question, found)
     except ServiceUnavailable as error:
         asked.trace.left("text_search", error.reason)
         asked.trace.fell_back("database", error.reason)
@@ -203,17 +215,17 @@ def _from_words(asked: _Asked, found: Found | None) -> Draft | None:
 
 
 def _generated(asked: _Asked, found: Found) -> Pieces[Draft | None]:
-    generator = get_generator()
-    if generator is None:
+    if asked.generator is None:
         asked.trace.left("generated", "missing")
         return None
     asking = prompt.build(asked.question, ladder.passages(found), asked.before)
+    asked.trace.prompt = asking
     if not connection.in_atomic_block:
         connection.close()  # nobody holds a database connection while the model thinks
     try:
         with asked.trace.timed("generate"), GENERATOR_BREAKER.guard():
             seconds = max(0.1, asked.deadline.left() - KEPT_FOR_THE_END)
-            text, model = yield from _written(generator, asking, seconds, asked.channel)
+            text, model = yield from _written(asked.generator, asking, seconds, asked.channel)
     except ServiceUnavailable as error:
         asked.trace.left("generated", error.reason)
         asked.trace.fell_back("generate", error.reason)
@@ -237,6 +249,20 @@ def _written(generator: Generator, asking: prompt.Prompt, seconds: float, channe
         return screen.finish().text, made.model_version
 
 
+def _tell(finished: Answer, asked: _Asked) -> None:
+    """One line for each answer, without a word of it: with the id, its receipt has the rest."""
+    told = {
+        "request_id": finished.request_id or tracing.request_id.get(),
+        "answer": str(finished.id),
+        "rung": finished.answered_by,
+        "channel": asked.channel,
+        "cached": finished.cached,
+        "degraded": finished.degraded,
+        "milliseconds": asked.trace.milliseconds,
+    }
+    logger.info("answer given", extra=told)
+
+
 def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answer:
     seconds = time.perf_counter() - began
     asked.trace.milliseconds["total"] = round(1000 * seconds, 2)
@@ -252,17 +278,15 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
         request_id=asked.trace.request_id,
         did_you_mean=draft.did_you_mean,
     )
+    if asked.channel == TRIAL:
+        return finished
     metrics.ANSWERS.labels(draft.rung, asked.channel).inc()
     metrics.ANSWER_SECONDS.labels(draft.rung).observe(seconds)
     if not cached:
         metrics.CONFIDENCE.observe(draft.confidence)
-    if draft.miss and not finished.degraded and asked.channel != "suite":
+    if draft.miss and not finished.degraded and asked.channel not in UNRECORDED:
         metrics.MISSES.inc()
-    if asked.channel != "suite" and not DATABASE_BREAKER.is_open:
+    _tell(finished, asked)
+    if asked.channel not in UNRECORDED and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished
-
-
-def _reason(error: Error) -> Reason:
-    """In the words of the fallback counter: a handful, never the driver's own text."""
-    return "timeout" if "timeout" in str(error).lower() else "refused"

@@ -15,6 +15,15 @@ logger = logging.getLogger(__name__)
 
 
 def write(question: str, answer: Answer, draft: Draft, trace: Trace) -> None:
+    receipt = made(question, answer, draft, trace)
+    try:
+        receipt.save(force_insert=True)
+    except Error as error:
+        logger.warning("receipt not written: %s", type(error).__name__, extra={"answer": str(answer.id)})
+
+
+def made(question: str, answer: Answer, draft: Draft, trace: Trace) -> Receipt:
+    """The receipt of this answer, not stored."""
     sources: list[dict[str, Any]] = [
         {
             "id": one.id,
@@ -24,23 +33,22 @@ def write(question: str, answer: Answer, draft: Draft, trace: Trace) -> None:
         }
         for one in answer.sources
     ]
-    receipt = Receipt(
+    return Receipt(
         id=answer.id,
         request_id=answer.request_id,
         conversation=answer.conversation,
         question=question,
         answer=answer.answer,
         answered_by=answer.answered_by,
+        entry_id=answer.sources[0].id if answer.sources and answer.answered_by != "suggestions" else None,
         confidence=answer.confidence,
         cached=answer.cached,
         miss=draft.miss and not answer.degraded,
         degraded=answer.degraded,
+        fallbacks=trace.fallbacks,
         rungs=trace.rungs,
         sources=sources,
+        looks=[look.in_short() for look in trace.looks],
         versions=draft.versions,
         milliseconds=trace.milliseconds,
     )
-    try:
-        receipt.save(force_insert=True)
-    except Error as error:
-        logger.warning("receipt not written: %s", type(error).__name__, extra={"answer": str(answer.id)})

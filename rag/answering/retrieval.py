@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from django.conf import settings
@@ -11,6 +11,7 @@ from django.conf import settings
 from faq import text_search, wording
 from faq.models import Entry
 from rag.answering import confidence
+from rag.answering.tuning import Tuning
 from rag.errors import EmbedderUnavailable
 from rag.index.coverage import without_current_points
 from rag.index.embedding import Vector, get_embedder
@@ -37,11 +38,12 @@ class Found:
 
     candidates: list[Candidate]
     confidence: float
+    tuning: Tuning = field(default_factory=Tuning.of_settings)
 
     @property
     def usable(self) -> list[Candidate]:
         """What an answer may be made of: nothing below the floor on the cosine."""
-        floor = settings.RAG_SIMILARITY_THRESHOLD
+        floor = self.tuning.threshold
         return [one for one in self.candidates if one.vector is None or one.vector >= floor]
 
 
@@ -58,28 +60,32 @@ def nearest(vector: Vector, collection: str | None = None) -> list[Match]:
     return get_vector_store().search(collection or settings.QDRANT_COLLECTION_NAME, vector, POINTS)
 
 
-def rank_by_meaning(question: str, matches: Sequence[Match], held: wording.Sample) -> Found:
+def rank_by_meaning(
+    question: str, matches: Sequence[Match], held: wording.Sample, tuning: Tuning | None = None
+) -> Found:
     """Each entry by its best point, blended with its word overlap; entries that are no longer published fall out."""
     best: dict[int, Match] = {}
     for match in sorted(matches, key=lambda match: -match.score):
         if len(best) < WEIGHED:
             best.setdefault(match.entry_id, match)
-    weight = settings.RAG_TEXT_WEIGHT
+    tuning = tuning or Tuning.of_settings()
     ranked = []
     for entry in _published(best):
         match = best[entry.pk]
-        score = confidence.blended(max(match.score, 0.0), held.overlap(question, _text(entry)), weight)
+        score = confidence.blended(max(match.score, 0.0), held.overlap(question, _text(entry)), tuning.text_weight)
         ranked.append(Candidate(entry, score, match.score, match.kind))
-    return _found(ranked, confidence.calibrated)
+    return _found(ranked, confidence.calibrated, tuning)
 
 
-def rank_by_words(question: str, held: wording.Sample, *, not_indexed_yet: bool = False) -> Found:
+def rank_by_words(
+    question: str, held: wording.Sample, tuning: Tuning | None = None, *, not_indexed_yet: bool = False
+) -> Found:
     """Raises django.db.Error when the database cannot be asked."""
     ids = text_search.candidates(question)
     if not_indexed_yet:
         ids = without_current_points(ids)
     ranked = [Candidate(entry, word_score(question, entry, held)) for entry in _published(dict.fromkeys(ids))]
-    return _found(ranked, confidence.calibrated_by_words)
+    return _found(ranked, confidence.calibrated_by_words, tuning or Tuning.of_settings())
 
 
 def word_score(question: str, entry: Entry, held: wording.Sample) -> float:
@@ -93,12 +99,12 @@ def word_score(question: str, entry: Entry, held: wording.Sample) -> float:
     return 0.4 * held.overlap(question, _text(entry)) + 0.3 * asks + 0.3 * spelling
 
 
-def _found(ranked: Iterable[Candidate], calibrate: confidence.Calibration) -> Found:
+def _found(ranked: Iterable[Candidate], calibrate: confidence.Calibration, tuning: Tuning) -> Found:
     candidates = _without_doubles(sorted(ranked, key=lambda one: (-one.score, one.entry.pk)))[:RANKED]
     if not candidates:
-        return Found([], 0.0)
+        return Found([], 0.0, tuning)
     second = candidates[1].score if len(candidates) > 1 else 0.0
-    return Found(candidates, calibrate(candidates[0].score, candidates[0].score - second))
+    return Found(candidates, calibrate(candidates[0].score, candidates[0].score - second), tuning)
 
 
 def _without_doubles(candidates: Iterable[Candidate]) -> list[Candidate]:

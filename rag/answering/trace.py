@@ -7,17 +7,49 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from rag import metrics
+from rag.answering.prompt import Prompt
+from rag.answering.retrieval import Found
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look for entries: `by` meaning or words, with the text that was looked for."""
+
+    by: str
+    text: str
+    found: Found
+
+    def in_short(self) -> dict[str, Any]:
+        """As a receipt keeps it: the cuts that held, and each entry's id, score and cosine."""
+        tuning = self.found.tuning
+        return {
+            "by": self.by,
+            "text": self.text,
+            "confidence": round(self.found.confidence, 4),
+            "threshold": tuning.threshold,
+            "sure": tuning.sure,
+            "likely": tuning.likely,
+            "entries": [
+                [one.entry.pk, round(one.score, 4), None if one.vector is None else round(one.vector, 4)]
+                for one in self.found.candidates
+            ],
+        }
 
 
 @dataclass
 class Trace:
     request_id: str = ""
+    counted: bool = True  # in the metrics
     rungs: list[dict[str, str]] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
+    fallbacks: list[list[str]] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    prompt: Prompt | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     def left(self, rung: str, reason: str) -> None:
@@ -27,11 +59,18 @@ class Trace:
     def gave(self, rung: str) -> None:
         self.rungs.append({"rung": rung, "left": ""})
 
+    def looked(self, by: str, text: str, found: Found) -> Found:
+        self.looks.append(Look(by, text, found))
+        return found
+
     def fell_back(self, stage: str, reason: str) -> None:
         """Something that should work did not: the answer is degraded by this stage."""
         if stage not in self.degraded:
             self.degraded.append(stage)
-        metrics.FALLBACKS.labels(stage, reason).inc()
+        if [stage, reason] not in self.fallbacks:
+            self.fallbacks.append([stage, reason])
+        if self.counted:
+            metrics.FALLBACKS.labels(stage, reason).inc()
         logger.warning("fallback: %s %s", stage, reason, extra={"stage": stage, "reason": reason})
 
     @contextmanager
@@ -42,4 +81,5 @@ class Trace:
         finally:
             seconds = time.perf_counter() - began
             self.milliseconds[stage] = round(self.milliseconds.get(stage, 0.0) + 1000 * seconds, 2)
-            metrics.STAGE_SECONDS.labels(stage).observe(seconds)
+            if self.counted:
+                metrics.STAGE_SECONDS.labels(stage).observe(seconds)

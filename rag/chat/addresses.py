@@ -21,6 +21,11 @@ def asker(request: HttpRequest) -> str:
     return str(address)
 
 
+def whole(request: HttpRequest) -> str:
+    """The same address, not widened to a household: for the record, where a person has to be found again."""
+    return str(_nearest_untrusted(request) or "unknown")
+
+
 def request_id(request: HttpRequest) -> str:
     """The id that the middleware gave this request; one of our own where something failed before it."""
     known: str | None = getattr(request, "request_id", None)

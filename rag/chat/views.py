@@ -24,7 +24,7 @@ from rag.chat.schema import (
     StreamMeta,
     as_json,
 )
-from rag.models import Receipt
+from rag.quality import counting
 
 EVENT_STREAM = "text/event-stream"
 
@@ -52,7 +52,7 @@ def feedback(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
     given = requests.read(request, FeedbackRequest)
     limits.check_rate(request, "feedback")
     reason = given.reason if given.vote and given.reason else ""
-    if not Receipt.objects.filter(pk=answer_id).update(vote=given.vote or "", vote_reason=reason):
+    if not counting.voted(answer_id, given.vote or "", reason):
         raise Refused(404, "not_found", NO_SUCH_ANSWER)
     metrics.FEEDBACK.labels(given.vote or "none").inc()
     return _json(as_json(FeedbackResponse(id=answer_id, vote=given.vote)))

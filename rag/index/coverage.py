@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from faq.models import Entry
 from rag.index import generations
@@ -59,6 +59,14 @@ def parked(generation: Generation) -> QuerySet[Any]:
     return _not_current(generation).filter(_is_parked(generation)).order_by("pk")
 
 
+def of_kind(generation: Generation, kind: str) -> QuerySet[Any]:
+    """The published entries that `coverage` counts as missing, or as outdated; parked ones among them."""
+    rows = _with_indexed_hash(generation).order_by("pk")
+    if kind == "missing":
+        return rows.filter(indexed_hash=None)
+    return rows.exclude(indexed_hash=None).exclude(indexed_hash=F("text_hash"))
+
+
 def _not_current(generation: Generation) -> QuerySet[Any]:
     return _with_indexed_hash(generation).filter(Q(indexed_hash=None) | ~Q(indexed_hash=F("text_hash")))
 
@@ -66,6 +74,31 @@ def _not_current(generation: Generation) -> QuerySet[Any]:
 def _is_parked(generation: Generation) -> Exists:
     same_text = generation.failures.filter(entry_id=OuterRef("pk"), text_hash=OuterRef("text_hash"))
     return Exists(same_text.filter(tries__gte=TRIES))
+
+
+def with_index_state(entries: QuerySet[Any]) -> QuerySet[Any]:
+    """Entries, whatever their status, each with its `index_state`; one of STATES."""
+    generation = generations.live()
+    rows = Embedding.objects.filter(generation=generation, entry_id=OuterRef("pk"))
+    published = Q(status=Entry.Status.PUBLISHED)
+    stuck = _is_parked(generation) if generation else Q(pk=None)
+    state = Case(
+        When(~published & Q(indexed_hash=None), then=Value("unpublished")),
+        When(~published, then=Value("leaving")),
+        When(indexed_hash=F("text_hash"), then=Value("current")),
+        When(stuck, then=Value("failed")),
+        When(indexed_hash=None, then=Value("missing")),
+        default=Value("outdated"),
+        output_field=CharField(),
+    )
+    hashed = entries.annotate(indexed_hash=Subquery(rows.values("text_hash")[:1]))
+    annotated: QuerySet[Any] = hashed.annotate(index_state=state)
+    return annotated
+
+
+# Published: in the index as it reads now, as it once read, not yet, or not for as long as its text stays so.
+# Not published: not in the index, or still to be taken out of it.
+STATES = ("current", "outdated", "missing", "failed", "unpublished", "leaving")
 
 
 def without_current_points(entry_ids: Sequence[int]) -> list[int]:

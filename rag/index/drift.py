@@ -13,9 +13,10 @@ from rag.errors import ServiceUnavailable
 from rag.index.indexing import BATCH, forget_hashes, remove
 from rag.index.recipe import point_ids
 from rag.index.vector_store import Payload, get_vector_store
-from rag.models import DriftScan, Generation
+from rag.models import DriftFinding, DriftScan, Generation
 
 T = TypeVar("T")
+KINDS = ("missing", "outdated", "wrong_recipe", "orphan", "unpublished")
 
 
 @dataclass
@@ -31,8 +32,11 @@ class Drift:
 
     @property
     def counts(self) -> dict[str, int]:
-        kinds = ("missing", "outdated", "wrong_recipe", "orphan", "unpublished")
-        return {kind: len(getattr(self, kind)) for kind in kinds}
+        return {kind: len(getattr(self, kind)) for kind in KINDS}
+
+    def only(self, kinds: Iterable[str]) -> Drift:
+        """The same findings, without those of other kinds."""
+        return Drift(**{kind: getattr(self, kind) for kind in kinds}, points=self.points)
 
     @property
     def clean(self) -> bool:
@@ -58,6 +62,7 @@ def scan(generation: Generation, progress: Callable[[int], None] = lambda points
     """
     began = time.monotonic()
     kept = DriftScan(generation=generation)
+    found = Drift()
     try:
         found = _compare(generation, progress)
         kept.counts, kept.points = found.counts, found.points
@@ -67,7 +72,7 @@ def scan(generation: Generation, progress: Callable[[int], None] = lambda points
         raise
     finally:
         kept.seconds = round(time.monotonic() - began, 3)
-        kept.save()
+        _keep(kept, found)
 
 
 def repair(generation: Generation, found: Drift) -> None:
@@ -77,6 +82,16 @@ def repair(generation: Generation, found: Drift) -> None:
         store.remove_points(generation.collection, some)
     remove(generation, sorted(found.unpublished))
     forget_hashes(generation, sorted(found.missing | found.outdated | found.wrong_recipe))
+
+
+def _keep(scan: DriftScan, found: Drift) -> None:
+    """The scan for the history, its findings row by row until the next one of this generation."""
+    scan.save()
+    DriftFinding.objects.filter(scan__generation=scan.generation).delete()
+    entries = ((kind, pk) for kind in KINDS if kind != "orphan" for pk in sorted(getattr(found, kind)))
+    rows = [DriftFinding(scan=scan, kind=kind, entry_id=pk) for kind, pk in entries]
+    rows += [DriftFinding(scan=scan, kind="orphan", point_id=point_id) for point_id in sorted(found.orphan)]
+    DriftFinding.objects.bulk_create(rows, batch_size=1_000)
 
 
 def _compare(generation: Generation, progress: Callable[[int], None]) -> Drift:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -127,6 +128,8 @@ _Engine = Callable[[Sequence[str]], Vectors]
 
 class _OnnxEngine:
     def __init__(self, directory: Path, threads: int) -> None:
+        # It would report to its maker, under an id that it keeps in the user's folder, in a thread of its own.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
         from tokenizers import Tokenizer
 

@@ -125,6 +125,12 @@ def forget_hashes(generation: Generation, entry_ids: Sequence[int]) -> None:
     generation.embeddings.filter(entry_id__in=entry_ids).update(text_hash=UNSURE)
 
 
+def forget_all_hashes(generation: Generation) -> None:
+    """Have every entry indexed again. Askers are answered meanwhile from the points as they are."""
+    generation.failures.all().delete()
+    generation.embeddings.update(text_hash=UNSURE)
+
+
 def retry_failed(generation: Generation) -> int:
     """Give what failed, parked or not, its tries again; how many there are. A reindex then takes up just these."""
     return generation.failures.all().delete()[0]

@@ -17,11 +17,12 @@ from django.db import Error, IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from rag.index.runners import get_runner
+from rag.index.runners import beat, get_runner
 from rag.models import Job
 
 logger = logging.getLogger(__name__)
 
+HELD_SECONDS = 3_600.0  # what somebody has cancelled goes on when asked to, with the next edit, or after this long
 ACTIVE = [Job.State.QUEUED, Job.State.RUNNING]
 
 
@@ -98,8 +99,10 @@ class Claim:
 
     def finish(self, state: str, outcome: str) -> None:
         self._update(state=state, outcome=outcome[:2_000], in_flight=[], finished_at=timezone.now())
+        logger.info("job ended", extra={"job": self.job_id, "state": str(state)})
 
     def _update(self, **values: Any) -> None:
+        beat()
         if not self._held().update(heartbeat_at=timezone.now(), **values):
             raise Superseded
 
@@ -119,7 +122,8 @@ def cancel(job: Job) -> None:
 
 def resume(job: Job, *, user: Any = None) -> Job:
     """Go on with a job that was cancelled or failed: only what is still behind is done."""
-    return request(job.kind, job.scope, user=user)
+    scope = {} if job.kind == Job.Kind.REINDEX else job.scope  # what it had forgotten is behind: no need to begin anew
+    return request(job.kind, scope, user=user)
 
 
 def adopt_abandoned() -> int:
@@ -158,8 +162,14 @@ def finished_since(kind: str, seconds: float) -> bool:
 
 
 def busy_or_resting(seconds: float) -> bool:
-    """Is work under way, or did the latest end badly so lately that the services are to be left alone?"""
-    if Job.objects.filter(state__in=ACTIVE, kind__in=[Job.Kind.REINDEX, Job.Kind.BUILD]).exists():
+    """Is work under way, did the latest end badly so lately that the services are to be left alone, or did
+    somebody stop it so lately that the sweep is not to know better?"""
+    indexing = Job.objects.filter(kind__in=[Job.Kind.REINDEX, Job.Kind.BUILD])
+    if indexing.filter(state__in=ACTIVE).exists():
+        return True
+    held = timezone.now() - timedelta(seconds=HELD_SECONDS)
+    newest = indexing.order_by("-pk").first()
+    if newest and newest.state == Job.State.CANCELLED and newest.finished_at and newest.finished_at > held:
         return True
     latest = Job.objects.exclude(finished_at=None).order_by("-finished_at").first()
     rested = timezone.now() - timedelta(seconds=seconds)

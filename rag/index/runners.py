@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from django.db import connection
 from django.utils.module_loading import import_string
 
 from rag.errors import Reason, ServiceUnavailable
+from rag.tracing import NO_REQUEST, on_behalf_of, request_id
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -79,7 +81,10 @@ class RqRunner:
 
         try:
             django_rq.get_queue("default").enqueue_call(
-                "rag.index.work.run", args=(job_id,), result_ttl=600, failure_ttl=7 * 86_400
+                "rag.index.runners.perform",
+                args=(job_id, request_id.get()),
+                result_ttl=600,
+                failure_ttl=7 * 86_400,
             )
         except RedisError as error:
             logger.warning("a job waits for the sweep: %s", type(error).__name__, extra={"job": job_id})
@@ -88,6 +93,14 @@ class RqRunner:
         """Those who said so lately. RQ's own list names a killed worker for minutes."""
         lately = time.time() - ABSENT_SECONDS
         return int(_asked(lambda redis: redis.zcount(PRESENT, lately, "+inf")))
+
+
+def perform(job_id: int, asked_by: str = NO_REQUEST) -> bool:
+    """In the worker: its log lines bear the id of the request that asked for the job."""
+    from rag.index import work
+
+    with on_behalf_of(asked_by):
+        return work.run(job_id)
 
 
 def probe() -> str:
@@ -159,6 +172,7 @@ def _sweep_for_ever() -> None:
 
     while True:
         _undisturbed(work.sweep)
+        beat()
         time.sleep(SWEEP_SECONDS)
 
 
@@ -173,6 +187,12 @@ def announce(redis: Redis) -> None:
     """This process does jobs; those that have not said so for a while are struck off."""
     redis.zadd(PRESENT, {f"{socket.gethostname()}:{os.getpid()}": time.time()})
     redis.zremrangebyscore(PRESENT, "-inf", time.time() - ABSENT_SECONDS)
+
+
+def beat() -> None:
+    """The worker's sign of life for its container's health check, where WORKER_HEARTBEAT names a file."""
+    if path := os.environ.get("WORKER_HEARTBEAT"):
+        Path(path).touch()
 
 
 def _undisturbed(step: Callable[[], object]) -> None:

@@ -17,12 +17,12 @@ from django.utils import timezone
 from rag.errors import ServiceUnavailable
 from rag.index import drift, generations, jobs
 from rag.index.coverage import behind, surplus
-from rag.index.indexing import forget_hashes, note_deaths, reconcile
+from rag.index.indexing import forget_all_hashes, forget_hashes, note_deaths, reconcile
 from rag.index.jobs import Watch
 from rag.index.recipe import current_recipe
 from rag.index.runners import get_runner
 from rag.models import DriftScan, Generation, Job, Receipt
-from rag.quality import promotion
+from rag.quality import counting, misses, promotion, replaying
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ DAY = 86_400.0
 REST_SECONDS = 10.0  # after a failure the sweep leaves the services alone for so long
 OVERDUE_SECONDS = 15.0  # a job that waits longer has been lost on the way; the sweep does it itself
 JOB_DAYS = 30
+GROUPING_SECONDS = 300.0
+OFTEN = [Job.Kind.TALLY, Job.Kind.MISSES]  # so often that their successes are of no interest on the next day
 BACKUP_POLL_SECONDS = 0.5
 
 
@@ -50,6 +52,9 @@ def run(job_id: int, watch: Watch | None = None) -> bool:
         logger.warning("another worker has this job now", extra={"job": job_id})
     except jobs.Cancelled:
         claim.finish(Job.State.CANCELLED, "Cancelled; what was done is kept.")
+    except promotion.PromotionRefused as refused:
+        claim.finish(Job.State.FAILED, "\n".join(["Refused; reads go where they went before.", *refused.reasons]))
+        logger.warning("%s refused: %s", job.kind, refused, extra={"job": job_id})
     except (ServiceUnavailable, BackupFailed) as error:
         claim.finish(Job.State.FAILED, str(error))
         logger.warning("%s stopped: %s", job.kind, error, extra={"job": job_id})
@@ -80,6 +85,12 @@ def sweep() -> None:
             run(pk)
     if not jobs.busy_or_resting(REST_SECONDS) and index_is_behind():
         jobs.request()
+    if counting.due() and not jobs.finished_since(Job.Kind.TALLY, REST_SECONDS):
+        jobs.request(Job.Kind.TALLY)
+    if replaying.due() and not jobs.finished_since(Job.Kind.MISSES, REST_SECONDS):
+        jobs.request(Job.Kind.MISSES)
+    if misses.ungrouped().exists() and not jobs.finished_since(Job.Kind.MISSES, GROUPING_SECONDS):
+        jobs.request(Job.Kind.MISSES)
     for kind in _daily():
         if not jobs.finished_since(kind, DAY):
             jobs.request(kind)
@@ -104,8 +115,8 @@ def _reindex(job: Job, claim: jobs.Claim) -> str:
     target = generations.target()
     embedded = removed = 0
     for generation in generations.followed():
-        if chosen is not None and job.attempts == 1:
-            forget_hashes(generation, chosen)
+        if job.attempts == 1:
+            _forget(generation, job, chosen)
         handled = reconcile(generation, Reporter(claim, embedded), only=chosen, suspects=_suspects(job, generation))
         embedded, removed = embedded + handled.embedded, removed + handled.removed
     replacing = target.state == Generation.State.BUILDING and target.replaces_recipe
@@ -114,36 +125,75 @@ def _reindex(job: Job, claim: jobs.Claim) -> str:
     return f"{embedded} embedded, {removed} removed."
 
 
+def _forget(generation: Generation, job: Job, chosen: list[int] | None) -> None:
+    """What is to be indexed anew though its text has not changed. Once a job: what it has done stays done."""
+    if job.scope.get("all"):
+        forget_all_hashes(generation)
+    elif chosen is not None:
+        forget_hashes(generation, chosen)
+
+
 def _build(job: Job, claim: jobs.Claim) -> str:
     """A new generation beside the live one, complete and scanned; promoting it is another decision."""
     generation = Generation.objects.filter(pk=job.scope.get("generation", 0)).first() or generations.beside()
     Job.objects.filter(pk=job.pk).update(scope={**job.scope, "generation": generation.pk})
     reconcile(generation, Reporter(claim, 0), suspects=_suspects(job, generation))
-    found = drift.scan(generation, progress=lambda points: claim.advance())
+    found = drift.scan(generation, progress=_counted(claim))
     return f"{generation.collection} holds all published entries; {found.sentence}"
 
 
 def _scan(job: Job, claim: jobs.Claim) -> str:
     sentences = []
     for generation in generations.followed():
-        found = drift.scan(generation, progress=lambda points: claim.advance(done=points, total=points))
+        found = drift.scan(generation, progress=_counted(claim))
         if job.scope.get("repair"):
-            drift.repair(generation, found)
+            kinds = job.scope.get("kinds")
+            drift.repair(generation, found.only(kinds) if kinds else found)
             reconcile(generation, Reporter(claim, 0))
             found = drift.scan(generation, progress=lambda points: claim.advance())
         sentences.append(f"{generation.collection}: {found.sentence}")
     return " ".join(sentences) or "There is no generation yet."
 
 
+def _promote(job: Job, claim: jobs.Claim) -> str:
+    """Looked at as a whole first, which takes its time: therefore a job."""
+    generation = Generation.objects.filter(pk=job.scope["generation"]).first()
+    if generation is None:
+        raise promotion.PromotionRefused(["This generation no longer exists."])
+    promotion.promote(generation, progress=_counted(claim))
+    return f"{generation.collection} is live: reads go to it from now on."
+
+
+def _roll_back(job: Job, claim: jobs.Claim) -> str:
+    generation = promotion.roll_back(Reporter(claim, 0))
+    return f"{generation.collection} is live again."
+
+
 def _cleanup(job: Job, claim: jobs.Claim) -> str:
     """Receipts, ended jobs and scans past their time; generations that were kept for rollback long enough."""
     now = timezone.now()
+    counting.count()  # before they are gone
     receipts, _ = Receipt.objects.filter(created_at__lt=now - timedelta(days=settings.RECEIPT_DAYS)).delete()
     ended = Q(finished_at__lt=now - timedelta(days=JOB_DAYS))
     Job.objects.filter(ended).delete()
     DriftScan.objects.filter(scanned_at__lt=now - timedelta(days=JOB_DAYS)).delete()
     reclaimed = [generation for generation in generations.past_their_time(now) if generations.reclaim(generation)]
+    misses.forget_before(now - timedelta(days=settings.RECEIPT_DAYS))
+    Job.objects.filter(kind__in=OFTEN, state=Job.State.SUCCEEDED, finished_at__lt=now - timedelta(days=1)).delete()
     return f"{receipts} receipts deleted, {len(reclaimed)} generations reclaimed."
+
+
+def _tally(job: Job, claim: jobs.Claim) -> str:
+    """The receipts of every hour that has ended, or was voted on since, into the roll-ups."""
+    hours = counting.count(lambda done, total: claim.advance(done=done, total=total))
+    return f"{hours} hours counted."
+
+
+def _misses(job: Job, claim: jobs.Claim) -> str:
+    """New misses into groups; and the groups asked again near which the index has changed."""
+    grouped = misses.group_new(lambda done, total: claim.advance(done=done, total=total))
+    closed = replaying.replay_concerned(lambda done, total: claim.advance())
+    return f"{grouped} misses grouped, {len(closed)} groups closed."
 
 
 def _backup(job: Job, claim: jobs.Claim) -> str:
@@ -170,6 +220,10 @@ _KINDS: dict[str, Callable[[Job, jobs.Claim], str]] = {
     Job.Kind.SCAN: _scan,
     Job.Kind.CLEANUP: _cleanup,
     Job.Kind.BACKUP: _backup,
+    Job.Kind.PROMOTE: _promote,
+    Job.Kind.ROLL_BACK: _roll_back,
+    Job.Kind.TALLY: _tally,
+    Job.Kind.MISSES: _misses,
 }
 
 
@@ -191,6 +245,16 @@ class Reporter:
         self.claim.advance(done=self.before + done, total=self.before + total, failed=failed)
         if self.claim.watch:
             self.claim.watch(self.before + done, self.before + total)
+
+
+def _counted(claim: jobs.Claim) -> Callable[[int], None]:
+    """For a scan: it is heard of, and can be cancelled, after every thousand points."""
+
+    def told(points: int) -> None:
+        claim.take([])
+        claim.advance(done=points, total=points)
+
+    return told
 
 
 def _suspects(job: Job, generation: Generation) -> list[int]:

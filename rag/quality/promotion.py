@@ -13,10 +13,10 @@ from rag.answering import retrieval
 from rag.errors import ServiceUnavailable
 from rag.index import drift, generations
 from rag.index.coverage import coverage
-from rag.index.indexing import reconcile
+from rag.index.indexing import Progress, reconcile
 from rag.index.recipe import current_recipe
 from rag.models import Embedding, Generation, Job
-from rag.quality.suite import Case, Reply, measure
+from rag.quality.suite import Case, Reply, measure, stored
 
 COMPARED = ("hit@1", "mrr@10")
 BYTES_A_NUMBER = 4
@@ -41,9 +41,12 @@ class Estimate:
 
 
 def objections(
-    generation: Generation, suite: Sequence[Case] = (), progress: Callable[[int], None] = lambda points: None
+    generation: Generation, suite: Sequence[Case] | None = None, progress: Callable[[int], None] = lambda points: None
 ) -> list[str]:
-    """Everything that speaks against reading from this generation; empty when nothing does."""
+    """Everything that speaks against reading from this generation; empty when nothing does.
+
+    Without a `suite` it is the stored one that may not do worse.
+    """
     now = coverage(generation)
     found = []
     if now.current < now.published:
@@ -54,26 +57,29 @@ def objections(
         drifted = drift.scan(generation, progress)
         if not drifted.clean:
             found.append(f"The drift scan is not clean: {drifted.sentence}")
-        found += _worse(generation, suite) if suite else []
+        cases = stored() if suite is None else suite
+        found += _worse(generation, cases) if cases else []
     except ServiceUnavailable as error:
         found.append(f"It could not be looked at: {error}")
     return found
 
 
-def promote(generation: Generation, suite: Sequence[Case] = ()) -> None:
+def promote(
+    generation: Generation, suite: Sequence[Case] | None = None, progress: Callable[[int], None] = lambda points: None
+) -> None:
     """Raises PromotionRefused with each reason, and ServiceUnavailable."""
-    if reasons := objections(generation, suite):
+    if reasons := objections(generation, suite, progress):
         raise PromotionRefused(reasons)
     generations.promote(generation)
 
 
-def roll_back() -> Generation:
+def roll_back(progress: Progress | None = None) -> Generation:
     """Read from the former generation again, brought up to date first. Raises PromotionRefused, ServiceUnavailable."""
     former = generations.former()
     if former is None:
         raise PromotionRefused(["No former generation is kept: build a new one."])
-    reconcile(former)
-    promote(former)
+    reconcile(former, progress)
+    promote(former, suite=())  # a way back must not be barred by what was learnt since
     return former
 
 

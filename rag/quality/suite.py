@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag.models import Case as StoredCase
+
 DEPTH = 10  # sources looked at for the reciprocal rank
 
 
@@ -45,6 +47,11 @@ def read_cases(path: Path) -> list[Case]:
         return [
             Case(row[asked], frozenset((row.get("relevant_ids") or "").split()), row.get("kind") or "") for row in rows
         ]
+
+
+def stored() -> list[Case]:
+    """The suite that is kept in the console, as cases are made from what is asked there."""
+    return [Case(row.question, frozenset(row.relevant), "stored") for row in StoredCase.objects.order_by("pk")]
 
 
 def measure(cases: Sequence[Case], ask: Ask, progress: Callable[[], None] = lambda: None) -> dict[str, float]:

@@ -24,13 +24,13 @@ class Visit:
 
     def __init__(self, browser: Browser, address: str) -> None:
         self._browser = browser
-        self._address = address
+        self.address = address
         self._contexts: list[BrowserContext] = []
         self.complaints: list[str] = []
 
     def __call__(self, path: str = "/", *, width: int = 1280, height: int = 800, **options: Any) -> Page:
         context = self._browser.new_context(
-            base_url=self._address, viewport={"width": width, "height": height}, **options
+            base_url=self.address, viewport={"width": width, "height": height}, **options
         )
         context.set_default_timeout(8_000)
         self._contexts.append(context)

@@ -45,6 +45,7 @@ def test_two_requests_have_two_ids() -> None:
     assert answer()[1]["X-Request-ID"] != answer()[1]["X-Request-ID"]
 
 
+@pytest.mark.django_db  # Django looks after its connections at the end of a request
 def test_the_id_is_forgotten_once_the_response_was_sent() -> None:
     answer(X_Request_ID="abc")
     assert request_id.get() == "abc", "a stream still logs after the middleware returned"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
 import subprocess
 import sys
@@ -172,6 +173,18 @@ def test_importing_the_module_loads_no_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_the_engine_reports_to_nobody_and_leaves_nothing_behind(model: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys, threading, time, django; django.setup()\n"
+        "from pathlib import Path; from rag.index.embedding import OnnxEmbedder\n"
+        "OnnxEmbedder(Path(sys.argv[1])).embed(['text']); time.sleep(0.5)"
+    )
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "DATA_DIR": str(tmp_path / "data")}
+    environment = {**os.environ, **home, "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", script, str(model)], cwd=ROOT, env=environment, check=True)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_missing_model_is_told_with_its_path_and_the_way_out(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from faq.models import Entry
+from rag.answering import retrieval
 from rag.index import generations, indexing, jobs, work
 from rag.index.coverage import coverage
 from rag.index.vector_store import get_vector_store
+from rag.models import Case as StoredCase
 from rag.models import Generation, Job, StoredPoint
 from rag.quality import promotion
 from rag.quality.suite import Case
@@ -129,6 +132,21 @@ def test_an_estimate_comes_before_the_cost(suite: list[Case]) -> None:
     assert (cost.entries, cost.points) == (6, 12)
     assert cost.bytes == 12 * 384 * 4 * 1.5
     assert cost.seconds > 0
+
+
+def test_the_stored_suite_bars_a_worse_generation_but_no_way_back(
+    suite: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_command("reindex", "--generation", "new")
+    StoredCase.objects.bulk_create(StoredCase(question=one.question, relevant=[*one.relevant]) for one in suite)
+    live, ranked = generations.live(), retrieval.nearest
+
+    def worse(vector: Any, collection: str | None = None) -> Any:
+        return ranked(vector, collection) if live and collection == live.collection else []
+
+    monkeypatch.setattr(retrieval, "nearest", worse)
+    assert any("hit@1 would fall" in reason for reason in promotion.objections(generations.beside()))
+    assert promotion.roll_back() != live
 
 
 def test_another_recipe_is_built_beside_and_goes_live_by_itself(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
+from rag.models import Case as StoredCase
 from rag.quality.suite import Case, Reply, SuiteError, measure, read_cases
 
 CASES = [
@@ -44,6 +46,15 @@ def test_a_file_is_read_with_or_without_labels(tmp_path: Path) -> None:
     file = tmp_path / "cases.csv"
     file.write_text("query,relevant_ids,kind\nhow,a b,\nwhat,,far\n")
     assert read_cases(file) == [Case("how", frozenset({"a", "b"})), Case("what", frozenset(), "far")]
+
+
+@pytest.mark.django_db
+def test_the_stored_suite_is_run_when_no_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError, match="The stored suite is empty"):
+        call_command("run_suite")
+    StoredCase.objects.create(question="who won the cup?")
+    call_command("run_suite")
+    assert "1 questions\noos_rejection " in capsys.readouterr().out
 
 
 def test_a_file_without_questions_says_which_column_is_missing(tmp_path: Path) -> None:

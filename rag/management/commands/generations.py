@@ -23,14 +23,18 @@ class Command(BaseCommand):
         steps.add_argument("--promote", metavar="COLLECTION", help="Read from this one, if nothing speaks against it.")
         steps.add_argument("--roll-back", action="store_true", help="Read from the former one again.")
         steps.add_argument("--reclaim", metavar="COLLECTION", help="Delete this one, which is not live, for good.")
-        parser.add_argument("--suite", type=Path, help="With --promote: questions that may not be answered worse.")
+        parser.add_argument(
+            "--suite",
+            type=Path,
+            help="With --promote: questions that may not be answered worse, instead of the stored suite.",
+        )
 
     def handle(
         self, *, promote: str | None, roll_back: bool, reclaim: str | None, suite: Path | None, **options: Any
     ) -> None:
         try:
             if promote:
-                promotion.promote(self._named(promote), read_cases(suite) if suite else ())
+                promotion.promote(self._named(promote), read_cases(suite) if suite else None)
             elif roll_back:
                 promotion.roll_back()
             elif reclaim:

@@ -30,6 +30,7 @@ def written(name: str) -> str:
     special |= {"RAG_SIMILARITY_THRESHOLD": "0.1", "RAG_TEXT_WEIGHT": "0.1", "TRUSTED_PROXIES": "10.0.0.0/8"}
     special |= {"VECTOR_DB_URL": "http://q", "GEMINI_BASE_URL": "http://g", "RATE_LIMIT_CHAT": "1/day"}
     special |= {"RATE_LIMIT_LOGIN": "1/day"}
+    special |= {"DATABASE_DIRECT_URL": "postgresql://u:p@direct/name", "MIGRATE_AT_START": "false"}
     special |= {"CSRF_TRUSTED_ORIGINS": "https://x.example", "SECURE_SSL_REDIRECT": "false"}
     texts = {"SITE_NAME", "CONTACT", "DATA_DIR", "MODEL_DIR", "DB_NAME", "DB_USER", "DB_HOST", "GEMINI_API_KEY"}
     texts |= {"GEMINI_MODEL", "QDRANT_HOST", "QDRANT_API_KEY", "QDRANT_COLLECTION_NAME"}

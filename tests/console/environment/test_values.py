@@ -56,7 +56,8 @@ def test_every_variable_says_what_it_means() -> None:
 
 def test_the_secret_variables_are_those_that_hold_secrets() -> None:
     assert [name for name in NAMES if is_secret(name)] == [
-        *("SECRET_KEY", "DATABASE_URL", "DB_PASSWORD", "REDIS_URL", "GEMINI_API_KEY", "QDRANT_API_KEY")
+        *("SECRET_KEY", "DATABASE_URL", "DB_PASSWORD", "DATABASE_DIRECT_URL"),
+        *("REDIS_URL", "GEMINI_API_KEY", "QDRANT_API_KEY"),
     ]
 
 

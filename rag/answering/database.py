@@ -1,0 +1,40 @@
+"""The database as an answer asks it: its failures are steps down the ladder, and nobody waits twice for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import Error, InterfaceError, OperationalError
+
+from rag.errors import Reason, ServiceUnavailable
+from rag.resilience import Breaker
+
+# One failure is enough: every try would wait for a connection, and an answer makes half a dozen.
+DATABASE_BREAKER = Breaker("database", failures_to_open=1)
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again."""
+    try:
+        with DATABASE_BREAKER.guard():
+            try:
+                yield
+            except (OperationalError, InterfaceError) as error:
+                if _is_away(error):
+                    raise ServiceUnavailable("database", _reason(error)) from error
+                raise
+    except Error as error:  # one statement's own trouble, which must not trouble other askers
+        raise ServiceUnavailable("database", _reason(error)) from error
+
+
+def _is_away(error: Error) -> bool:
+    """No connection, by PostgreSQL's classes 08, 53 and 57P; without any class it was never reached."""
+    state: str | None = getattr(error.__cause__, "sqlstate", None)
+    return state is None or state.startswith(("08", "53", "57P"))
+
+
+def _reason(error: Error) -> Reason:
+    """In the words of the fallback counter: a handful, never the driver's own text."""
+    return "timeout" if "timeout" in str(error).lower() else "refused"

@@ -1,0 +1,1 @@
+"""How the product is deployed: its start, its nginx, its backups."""

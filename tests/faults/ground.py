@@ -1,0 +1,113 @@
+"""The whole product before servers that can be broken, and the faults that break them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from tests.conftest import drop_collections
+from tests.line import Line
+from tests.servers import Postgresql, Redis, until
+from tests.stack.conftest import LIBRARY
+from tests.stack.product import Product
+from tests.standins.gemini import API_KEY, GeminiStandIn
+
+DEADLINE = 2.0
+IN_A_ROW = 6  # good answers: several processes answer, each with a memory of its own
+
+
+@dataclass
+class Ground:
+    product: Product
+    postgresql: Postgresql
+    redis: Redis
+    qdrant: Line
+    gemini: GeminiStandIn
+
+    def gunicorns(self) -> list[psutil.Process]:
+        """The web server's processes, its master first."""
+        return [one for one in self.product.processes() if "gunicorn" in " ".join(one.cmdline())]
+
+    def kill_a_web_worker(self) -> None:
+        self.gunicorns()[-1].kill()
+
+
+Act = Callable[[Ground], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How it begins, how it ends, and the stages by which answers are degraded meanwhile."""
+
+    begin: Act
+    end: Act
+    stages: frozenset[str] = frozenset()
+
+
+def _gemini(behaviour: str) -> Fault:
+    return Fault(
+        lambda ground: ground.gemini.behave(behaviour),
+        lambda ground: ground.gemini.behave("good"),
+        frozenset({"generate"}),
+    )
+
+
+def _nothing(ground: Ground) -> None:
+    pass
+
+
+VECTOR = frozenset({"vector"})
+FAULTS: dict[str, Fault] = {
+    "Qdrant killed": Fault(lambda ground: ground.qdrant.cut(), lambda ground: ground.qdrant.mend(), VECTOR),
+    "Qdrant hangs": Fault(lambda ground: ground.qdrant.hold(), lambda ground: ground.qdrant.mend(), VECTOR),
+    "Redis killed": Fault(lambda ground: ground.redis.fail(signal.SIGKILL), lambda ground: ground.redis.recover()),
+    "PostgreSQL killed": Fault(
+        lambda ground: ground.postgresql.fail(signal.SIGQUIT),
+        lambda ground: ground.postgresql.recover(),
+        frozenset({"database"}),
+    ),
+    "a web worker killed": Fault(lambda ground: ground.kill_a_web_worker(), _nothing),
+    "Gemini answers 500": _gemini("500"),
+    "Gemini hangs": _gemini("hang"),
+}
+
+
+@contextmanager
+def ground(folder: Path, qdrant_url: str, **environment: str) -> Iterator[Ground]:
+    """With servers of its own, as they get broken."""
+    name = f"test_{folder.name}"
+    with Postgresql() as postgresql, Redis() as redis, Line(qdrant_url) as qdrant, GeminiStandIn() as gemini:
+        gemini.retry_after = 1
+        product = Product(
+            folder,
+            faq=LIBRARY,
+            DATABASE_URL=postgresql.new_database("faults"),
+            REDIS_URL=redis.url,
+            VECTOR_DB_URL=qdrant.url,
+            QDRANT_COLLECTION_NAME=name,
+            GEMINI_API_KEY=API_KEY,
+            GEMINI_BASE_URL=gemini.url,
+            RAG_DEADLINE_SECONDS=str(DEADLINE),
+            **environment,
+        )
+        try:
+            with product:
+                yield Ground(product, postgresql, redis, qdrant, gemini)
+        finally:
+            qdrant.mend()
+            drop_collections(qdrant_url, name)
+
+
+def warm(ground: Ground) -> Ground:
+    """The first questions wait until each process has loaded its model, whatever their deadline."""
+
+    def answers_with_everything() -> bool:
+        return all(ground.product.ask(f"Is it warm in there, {number}?").degraded == [] for number in range(IN_A_ROW))
+
+    until(answers_with_everything, "it is warm")
+    return ground
