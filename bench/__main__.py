@@ -19,6 +19,8 @@ os.environ |= {
 }
 for name in ("DATABASE_URL", "REDIS_URL", "VECTOR_DB_URL", "QDRANT_HOST", "GEMINI_API_KEY"):
     os.environ.pop(name, None)
+if "BENCH_DATABASE_URL" in os.environ:  # of a server that a bench started for itself
+    os.environ["DATABASE_URL"] = os.environ["BENCH_DATABASE_URL"]
 
 import django  # noqa: E402  # the environment first
 

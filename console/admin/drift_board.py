@@ -49,13 +49,17 @@ class Line:
     in_ledger: bool  # can the ledger know of this kind at all?
 
     @property
+    def by_scan(self) -> bool:
+        """Where there is room for one number: the scan's, if the ledger cannot know or knows of less."""
+        return not self.in_ledger or (self.scanned or 0) > (self.now or 0)
+
+    @property
     def count(self) -> int | None:
-        """The number to show where there is room for one only: of this moment where there is one."""
-        return self.now if self.in_ledger else self.scanned
+        return self.scanned if self.by_scan else self.now
 
     @property
     def source(self) -> str:
-        return "now" if self.in_ledger else "scan"
+        return "scan" if self.by_scan else "now"
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,6 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
     show_full_result_count = False
     search_fields = ("question", "answer", "variants", "tags", "external_id")
     search_help_text = "Searches questions, variants, answers, tags and external IDs."
-    autocomplete_fields = ("category",)
     warn_unsaved_form = True
     formfield_overrides = {
         models.TextField: {"form_class": PlainLines, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 12})},

@@ -32,7 +32,7 @@ class UserAdmin(Audited, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "roles", "is_active", "is_staff", "last_login")
-    filter_horizontal = ("user_permissions",)
+    filter_horizontal = ()
     list_filter = ("groups", "is_active", "is_staff", "is_superuser")
     audited = (
         *("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser"),
@@ -40,8 +40,8 @@ class UserAdmin(Audited, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     )
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **options: Any) -> Any:
-        if db_field.name == "groups":
-            options["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        """Boxes to tick: Django's two lists beside each other are wider than the page, and nameless to a reader."""
+        options["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
         return super().formfield_for_manytomany(db_field, request, **options)
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -69,7 +69,12 @@ class GroupAdmin(Audited, DjangoGroupAdmin, ModelAdmin):
         css = {"all": ("console/people.css",)}
 
     audited = ("name", "permissions")
+    filter_horizontal = ()
     change_form_before_template = "console/people/group.html"
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **options: Any) -> Any:
+        options["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        return super().formfield_for_manytomany(db_field, request, **options)
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return not _is_role(obj) and bool(super().has_change_permission(request, obj))

@@ -108,6 +108,8 @@ class Application(_Settings):
         "",
         description="A command that the worker runs once a day, for example a script around pg_dump; empty: none.",
     )
+    BACKUP_DIR: Folder = Field(Path("data/backups"), description="Where `manage.py backup` keeps what it takes.")
+    BACKUP_KEEP: int = Field(14, ge=1, le=10_000, description="How many backups are kept; older ones are deleted.")
     GENERATION_DAYS: int = Field(
         7, ge=0, le=365, description="Days for which a former generation of the index is kept for rollback."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import subprocess
 import time
@@ -200,7 +201,10 @@ def _backup(job: Job, claim: jobs.Claim) -> str:
     """The operator's own command, heard of while it runs. Its output may hold secrets and is not kept."""
     began = time.monotonic()
     with subprocess.Popen(  # noqa: S603  # named by the operator, in the environment
-        shlex.split(settings.BACKUP_COMMAND), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        shlex.split(settings.BACKUP_COMMAND),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "STEADFAST_JOB": str(job.pk)},  # `manage.py backup` records itself where this is not set
     ) as backup:
         try:
             while (status := backup.poll()) is None:
