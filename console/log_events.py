@@ -42,6 +42,9 @@ EVENTS = {
     "the state is not wholly known: %s": "state_unknown",
     "metrics left out: %s": "metrics_incomplete",
     "no room reserved for metrics: %s": "metrics_no_room",
+    # backup
+    "backup taken": "backup_taken",
+    "the vectors are not in this backup, and will be made anew: %s": "backup_without_vectors",
     # console
     "audit: %s %s %s": "audit",
     "login refused": "login_refused",

@@ -9,9 +9,9 @@ from django.core.signals import request_finished
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from console.log_format import request_id
 from console.middleware import RequestId
 from console.settings import base
+from rag.tracing import request_id
 
 
 def answer(**headers: str) -> tuple[HttpRequest, HttpResponse, str]:

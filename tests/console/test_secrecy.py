@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from console import environment
 from console.environment import load
-from console.log_format import JsonLines, TextLines, WithRequestId, request_id
+from console.log_format import JsonLines, TextLines, WithRequestId
 from console.secrecy import BLANK, blank, secrets
+from rag.tracing import request_id
 
 PASSWORD = 'pa ss/wo"rd%<é>'
 ENVIRON = {
