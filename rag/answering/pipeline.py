@@ -21,6 +21,7 @@ from rag.answering.confidence import Outcome
 from rag.answering.database import DATABASE_BREAKER, asking
 from rag.answering.generation import Generator, get_generator
 from rag.answering.retrieval import Found
+from rag.answering.single_flight import Flight, SingleFlight
 from rag.answering.trace import Trace
 from rag.answering.tuning import Tuning
 from rag.errors import ServiceUnavailable
@@ -34,6 +35,9 @@ Pieces: TypeAlias = collections.abc.Generator[Delta, None, T]
 __all__ = ["Answer", "Delta", "Meta", "Source", "Tried", "answer", "stream", "try_out"]
 
 logger = logging.getLogger(__name__)
+
+_Landed: TypeAlias = tuple[Draft, list[list[str]]]  # and its fallbacks
+_flights: SingleFlight[_Landed] = SingleFlight()
 
 VECTOR_BREAKER = Breaker("vector store")
 GENERATOR_BREAKER = Breaker("generator")
@@ -88,13 +92,7 @@ def stream(
     )
     yield Meta(asked.id, asked.conversation, request_id)
     _look_back(asked, known=conversation is not None)
-    kept_under = None if asked.version is None else cache.key(question, asked.version, asked.before)
-    draft = cache.find(kept_under) if kept_under else None
-    cached = draft is not None
-    if draft is None:
-        draft = yield from _descend(asked)
-        if kept_under and not asked.trace.degraded:
-            cache.keep(kept_under, draft)
+    draft, cached = yield from _found_once(asked)
     yield _finish(asked, draft, cached=cached, began=began)
 
 
@@ -114,6 +112,38 @@ def try_out(question: str, tuning: Tuning | None = None, *, generate: bool = Tru
             break
     given = _finish(asked, draft, cached=False, began=began)
     return Tried(given, receipts.made(question, given, draft, asked.trace), asked.trace)
+
+
+def _found_once(asked: _Asked) -> Pieces[tuple[Draft, bool]]:
+    """The draft, and whether it was found for somebody else: before and kept, or just now."""
+    if asked.version is None:
+        return (yield from _descend(asked)), False
+    key = cache.key(asked.question, asked.version, asked.before)
+    while (left := asked.deadline.left() - 2 * KEPT_FOR_THE_END) > 0:
+        with _flights.join(key) as (flight, leads):
+            if leads:
+                return (yield from _lead(asked, flight, key))
+            found = flight.wait(left)
+        if found is not None:
+            draft, fallbacks = found
+            for stage, reason in fallbacks:
+                asked.trace.fell_back(stage, reason)
+            return draft, True
+        # Its asker left, or it took too long: the next one leads, if there is time.
+    asked.generator = None
+    asked.trace.fell_back("generate", "timeout")
+    return (yield from _descend(asked)), False
+
+
+def _lead(asked: _Asked, flight: Flight[_Landed], key: str) -> Pieces[tuple[Draft, bool]]:
+    draft = cache.find(key)
+    cached = draft is not None
+    if draft is None:
+        draft = yield from _descend(asked)
+        if not asked.trace.degraded:
+            cache.keep(key, draft)
+    flight.found = draft, asked.trace.fallbacks
+    return draft, cached
 
 
 def _look_back(asked: _Asked, *, known: bool) -> None:

@@ -212,7 +212,7 @@ class TestAnswers:
             assert len(as_operator.get(address).context["rows"]) == n
         fallbacks = page.context["fallbacks"]
         assert [(one["stage"], one["reason"]) for one in fallbacks] == [("generator", "timeout")]
-        assert [str(share) for _, share in fallbacks[0]["shares"]] == ["none", "0.0%", "33.3%"]
+        assert [str(share) for _, share, _ in fallbacks[0]["shares"]] == ["none", "0.0%", "33.3%"]
 
     def test_a_window_that_does_not_exist_is_that_of_a_day(self, as_operator: Client, found: dict[str, State]) -> None:
         assert as_operator.get(DASHBOARD, {"window": "9y"}).context["window"] == "24h"

@@ -95,7 +95,7 @@ class Stack:
         return self.python(code).strip() == "True"
 
     def manage(self, *words: str) -> str:
-        return self.compose("exec", "-T", "app", "python", "manage.py", *words)
+        return self.inside("app", "python", "manage.py", *words)
 
     def python(self, code: str) -> str:
         return self.manage("shell", "-v0", "-c", code)
@@ -111,28 +111,32 @@ class Stack:
 
     @property
     def trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(
-            cadata=self.compose("exec", "-T", "nginx", "cat", "/srv/certificates/fullchain.pem")
-        )
+        return ssl.create_default_context(cadata=self.inside("nginx", "cat", "/srv/certificates/fullchain.pem"))
 
     def visitor(self) -> Visitor:
         return Visitor(f"https://localhost:{HTTPS}", self.trust)
 
     # --- as the engine sees it ---
 
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        labels = [f"project={PROJECT_NAME}", f"service={service}", "oneoff=False"]
+        chosen = [word for label in labels for word in ("--filter", f"label=com.docker.compose.{label}")]
+        ids = docker("ps", "-aq", *chosen).split()
+        found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
+        return found
+
     def container(self, service: str) -> dict[str, Any]:
-        ids = self.compose("ps", "-q", service).split()
-        assert ids, f"{service} has no container"
-        return inspected(ids[0])
+        found = self.containers(service)
+        assert found, f"{service} has no container"
+        return found[0]
 
     def states(self) -> dict[str, str]:
-        """Health by service; of several containers the worst."""
-        found = {}
-        for service in SERVICES:
-            ids = self.compose("ps", "-q", service).split()
-            health = [inspected(one)["State"].get("Health", {}).get("Status", "none") for one in ids]
-            found[service] = "healthy" if health and set(health) == {"healthy"} else ",".join(health) or "absent"
-        return found
+        """Health by service; of several containers, each that is not well."""
+        return {service: ",".join(sorted(map(_health, self.containers(service)))) or "absent" for service in SERVICES}
+
+    def inside(self, service: str, *words: str) -> str:
+        """A command in a container."""
+        return docker("exec", self.container(service)["Id"], *words)
 
     def until_healthy(self) -> None:
         until(lambda: set(self.states().values()) == {"healthy"}, "every service is healthy", PATIENCE, pause=1)
@@ -149,7 +153,12 @@ class Stack:
         return f"{self.states()}\n{self.compose('logs', '--no-color', '--tail=25', check=False)[-12_000:]}"
 
 
-def inspected(container: str) -> dict[str, Any]:
-    done = subprocess.run(["docker", "inspect", container], check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)[0]
-    return found
+def docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, f"docker {words}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def _health(container: dict[str, Any]) -> str:
+    state = container["State"]
+    return str(state["Health"]["Status"]) if state["Running"] else str(state["Status"])
