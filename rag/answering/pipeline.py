@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from faq import versions, wording
-from rag import metrics
+from rag import metrics, tracing
 from rag.answering import cache, conversation, ladder, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
@@ -279,6 +279,20 @@ def _written(generator: Generator, asking: prompt.Prompt, seconds: float, channe
         return screen.finish().text, made.model_version
 
 
+def _tell(finished: Answer, asked: _Asked) -> None:
+    """One line for each answer, without a word of it: with the id, its receipt has the rest."""
+    told = {
+        "request_id": finished.request_id or tracing.request_id.get(),
+        "answer": str(finished.id),
+        "rung": finished.answered_by,
+        "channel": asked.channel,
+        "cached": finished.cached,
+        "degraded": finished.degraded,
+        "milliseconds": asked.trace.milliseconds,
+    }
+    logger.info("answer given", extra=told)
+
+
 def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answer:
     seconds = time.perf_counter() - began
     asked.trace.milliseconds["total"] = round(1000 * seconds, 2)
@@ -302,6 +316,7 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
         metrics.CONFIDENCE.observe(draft.confidence)
     if draft.miss and not finished.degraded and asked.channel not in UNRECORDED:
         metrics.MISSES.inc()
+    _tell(finished, asked)
     if asked.channel not in UNRECORDED and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished
