@@ -13,6 +13,10 @@ EVENTS = {
     # answers
     "answer given": "answer",
     "fallback: %s %s": "fallback",
+    "the asker left before the answer was whole": "answer_aborted",
+    "breaker %s: %s (%s)": "breaker",
+    "Gemini's key stays as it was: its file cannot be read (%s)": "key_unreadable",
+    "Gemini's key stays as it was: its file does not hold one key": "key_wrong",
     "receipt not written: %s": "receipt_lost",
     "unexpected failure in the public door": "failure",
     "the database did not answer: %s": "database_away",
