@@ -56,7 +56,8 @@ class ConsolePolicy:
 
 
 class QueuesForOperators:
-    """django-rq puts pages of its own into the console, where whoever is of the staff may clear a queue."""
+    """django-rq has pages of its own, where whoever is of the staff may clear a queue. Where RQ_SHOW_ADMIN_LINK
+    switches them on, they are for operators."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
