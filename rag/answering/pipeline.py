@@ -20,12 +20,12 @@ from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
 from rag.answering.database import DATABASE_BREAKER, asking
 from rag.answering.generation import Generator, get_generator
+from rag.answering.receipts import Tried
 from rag.answering.retrieval import Found
 from rag.answering.single_flight import Flight, SingleFlight
 from rag.answering.trace import Trace
 from rag.answering.tuning import Tuning
 from rag.errors import ServiceUnavailable
-from rag.models import Receipt
 from rag.resilience import Breaker, Deadline
 
 T = TypeVar("T")
@@ -60,15 +60,6 @@ class _Asked:
     id: UUID = field(default_factory=uuid4)
     version: int | None = None
     before: list[tuple[str, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Tried:
-    """An answer that was only tried, the receipt that it would have left, and how it came about."""
-
-    answer: Answer
-    receipt: Receipt
-    trace: Trace
 
 
 def answer(question: str, *, conversation: UUID | None = None, request_id: str = "", channel: str = "json") -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import Error
@@ -12,6 +13,15 @@ from rag.answering.trace import Trace
 from rag.models import Receipt
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An answer that was only tried, the receipt that it would have left, and how it came about."""
+
+    answer: Answer
+    receipt: Receipt
+    trace: Trace
 
 
 def write(question: str, answer: Answer, draft: Draft, trace: Trace) -> None:
