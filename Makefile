@@ -38,6 +38,17 @@ drill-faults: $(VENV)/.installed-dev ## What askers and editors notice while thi
 	@DRILL_SEEDS=$(or $(SEEDS),200) DRILL_FIRST=$(or $(FIRST),0) DRILL_REPORT=docs/reliability.md \
 		$(BIN)/python -m pytest tests/faults/test_swizzle.py $(ARGS)
 
+.PHONY: drill-injections
+drill-injections: $(VENV)/.installed-dev ## Every injection, by three doors, before a model that obeys all of them
+	@tests/install-debian-packages
+	@DRILL_INJECTIONS=1 $(BIN)/python -m pytest -s tests/injections $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-dev ## Bad input at every door of the real product: REQUESTS=100000 SEED=0; writes docs/drills/fuzz.md
+	@tests/install-debian-packages
+	@FUZZ_REQUESTS=$(or $(REQUESTS),100000) FUZZ_SEED=$(or $(SEED),0) FUZZ_REPORT=docs/drills/fuzz.md \
+		$(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+
 .PHONY: drill-metrics
 drill-metrics: $(VENV)/.installed-dev ## Counters while web workers are recycled: RECYCLES=1000; writes docs/drills/metrics.md
 	@tests/install-debian-packages

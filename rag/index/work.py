@@ -257,7 +257,7 @@ class Reporter:
 
     def advance(self, done: int, total: int, failed: int) -> None:
         self.claim.advance(done=self.before + done, total=self.before + total, failed=failed)
-        if self.claim.watch:
+        if self.claim.watch and done:
             self.claim.watch(self.before + done, self.before + total)
 
 
