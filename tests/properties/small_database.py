@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import psycopg
+from hypothesis import strategies as st
 
 from tests.deploy.containers import environment
 
@@ -54,3 +55,13 @@ def marks(url: str) -> list[int]:
 def environment_of(url: str) -> dict[str, str]:
     """A container's, with one port for all starts."""
     return environment(url, **SMALL)
+
+
+# What else may differ from one start to the next.
+variations = st.fixed_dictionaries(
+    {
+        "LOG_LEVEL": st.sampled_from(["DEBUG", "INFO"]),
+        "CACHE_TTL": st.integers(0, 9_999).map(str),
+        "MIGRATE_AT_START": st.sampled_from(["", "true", "1", "on"]),
+    }
+)

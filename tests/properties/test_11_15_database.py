@@ -22,7 +22,7 @@ from console.environment import INVALID, load
 from console.settings.stores import databases
 from tests.deploy.test_start import OlderPostgresql
 from tests.properties.proof import proof
-from tests.properties.small_database import at, becoming, environment_of, marks
+from tests.properties.small_database import at, becoming, environment_of, marks, variations
 from tests.properties.starts import Starts
 from tests.servers import POSTGRESQL, Postgresql
 
@@ -139,9 +139,9 @@ def small(postgresql: Postgresql) -> str:
 
 
 @proof("entrypoints that start together, with five small migrations", boots="tests/deploy/test_start.py: six replicas")
-@given(done=st.integers(0, 5), replicas=st.integers(2, 4), role=st.sampled_from(["migrate", "web"]))
+@given(done=st.integers(0, 5), replicas=st.integers(2, 4), role=st.sampled_from(["migrate", "web"]), more=variations)
 def test_property_13_however_many_start_each_migration_runs_once(
-    starts: Starts, small: str, done: int, replicas: int, role: str
+    starts: Starts, small: str, done: int, replicas: int, role: str, more: dict[str, str]
 ) -> None:
     """Feature: production-deployment, Property 13: Migration Automation
 
@@ -150,7 +150,7 @@ def test_property_13_however_many_start_each_migration_runs_once(
     """
     at(small, done)
     patience = "import console.start.migrations as m; m.pauses = lambda *a, **k: iter(lambda: 0.01, None)"
-    ends = starts.run(becoming(patience), environment_of(small), role, times=replicas)
+    ends = starts.run(becoming(patience), environment_of(small) | more, role, times=replicas)
     assert [end.status for end in ends] == [0] * replicas, "\n".join(end.text for end in ends)
     assert marks(small) == [1, 2, 3, 4, 5]
     assert sum("migrations applied in" in end.text for end in ends) == (done < 5)
@@ -158,7 +158,10 @@ def test_property_13_however_many_start_each_migration_runs_once(
         assert all("WITH [1, 2, 3, 4, 5]" in end.out for end in ends)
 
 
-TABLE = "CREATE TABLE faq (id serial PRIMARY KEY, question text UNIQUE NOT NULL, variants text[], made timestamptz DEFAULT now())"
+TABLE = """
+CREATE TABLE faq (
+    id serial PRIMARY KEY, question text UNIQUE NOT NULL, variants text[], made timestamptz DEFAULT now()
+)"""
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60)
 rows = st.lists(st.tuples(texts, st.lists(texts, max_size=3)), max_size=8, unique_by=lambda one: one[0])
 HASH = "SELECT md5(coalesce(string_agg(faq::text, '|' ORDER BY id), '')), count(*) FROM faq"
