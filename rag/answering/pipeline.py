@@ -14,13 +14,14 @@ from django.conf import settings
 from django.db import connection
 
 from faq import versions, wording
-from rag import metrics
+from rag import metrics, tracing
 from rag.answering import cache, conversation, ladder, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
 from rag.answering.database import DATABASE_BREAKER, asking
 from rag.answering.generation import Generator, get_generator
 from rag.answering.retrieval import Found
+from rag.answering.single_flight import Flight, SingleFlight
 from rag.answering.trace import Trace
 from rag.answering.tuning import Tuning
 from rag.errors import ServiceUnavailable
@@ -34,6 +35,9 @@ Pieces: TypeAlias = collections.abc.Generator[Delta, None, T]
 __all__ = ["Answer", "Delta", "Meta", "Source", "Tried", "answer", "stream", "try_out"]
 
 logger = logging.getLogger(__name__)
+
+_Landed: TypeAlias = tuple[Draft, list[list[str]]]  # and its fallbacks
+_flights: SingleFlight[_Landed] = SingleFlight()
 
 VECTOR_BREAKER = Breaker("vector store")
 GENERATOR_BREAKER = Breaker("generator")
@@ -88,13 +92,7 @@ def stream(
     )
     yield Meta(asked.id, asked.conversation, request_id)
     _look_back(asked, known=conversation is not None)
-    kept_under = None if asked.version is None else cache.key(question, asked.version, asked.before)
-    draft = cache.find(kept_under) if kept_under else None
-    cached = draft is not None
-    if draft is None:
-        draft = yield from _descend(asked)
-        if kept_under and not asked.trace.degraded:
-            cache.keep(kept_under, draft)
+    draft, cached = yield from _found_once(asked)
     yield _finish(asked, draft, cached=cached, began=began)
 
 
@@ -114,6 +112,38 @@ def try_out(question: str, tuning: Tuning | None = None, *, generate: bool = Tru
             break
     given = _finish(asked, draft, cached=False, began=began)
     return Tried(given, receipts.made(question, given, draft, asked.trace), asked.trace)
+
+
+def _found_once(asked: _Asked) -> Pieces[tuple[Draft, bool]]:
+    """The draft, and whether it was found for somebody else: before and kept, or just now."""
+    if asked.version is None:
+        return (yield from _descend(asked)), False
+    key = cache.key(asked.question, asked.version, asked.before)
+    while (left := asked.deadline.left() - 2 * KEPT_FOR_THE_END) > 0:
+        with _flights.join(key) as (flight, leads):
+            if leads:
+                return (yield from _lead(asked, flight, key))
+            found = flight.wait(left)
+        if found is not None:
+            draft, fallbacks = found
+            for stage, reason in fallbacks:
+                asked.trace.fell_back(stage, reason)
+            return draft, True
+        # Its asker left, or it took too long: the next one leads, if there is time.
+    asked.generator = None
+    asked.trace.fell_back("generate", "timeout")
+    return (yield from _descend(asked)), False
+
+
+def _lead(asked: _Asked, flight: Flight[_Landed], key: str) -> Pieces[tuple[Draft, bool]]:
+    draft = cache.find(key)
+    cached = draft is not None
+    if draft is None:
+        draft = yield from _descend(asked)
+        if not asked.trace.degraded:
+            cache.keep(key, draft)
+    flight.found = draft, asked.trace.fallbacks
+    return draft, cached
 
 
 def _look_back(asked: _Asked, *, known: bool) -> None:
@@ -249,6 +279,20 @@ def _written(generator: Generator, asking: prompt.Prompt, seconds: float, channe
         return screen.finish().text, made.model_version
 
 
+def _tell(finished: Answer, asked: _Asked) -> None:
+    """One line for each answer, without a word of it: with the id, its receipt has the rest."""
+    told = {
+        "request_id": finished.request_id or tracing.request_id.get(),
+        "answer": str(finished.id),
+        "rung": finished.answered_by,
+        "channel": asked.channel,
+        "cached": finished.cached,
+        "degraded": finished.degraded,
+        "milliseconds": asked.trace.milliseconds,
+    }
+    logger.info("answer given", extra=told)
+
+
 def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answer:
     seconds = time.perf_counter() - began
     asked.trace.milliseconds["total"] = round(1000 * seconds, 2)
@@ -272,6 +316,7 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
         metrics.CONFIDENCE.observe(draft.confidence)
     if draft.miss and not finished.degraded and asked.channel not in UNRECORDED:
         metrics.MISSES.inc()
+    _tell(finished, asked)
     if asked.channel not in UNRECORDED and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished

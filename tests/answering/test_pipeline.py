@@ -162,13 +162,14 @@ class TestGeminiFaults:
     ) -> None:
         if (behaviour, channel) in {("cut", "json"), ("drip", "json")}:
             pytest.skip("a fault of streams")
-        settings.RAG_DEADLINE_SECONDS = 1.5
+        # Short only where the deadline is what ends it: a busy machine shall not turn another reason into this one.
+        settings.RAG_DEADLINE_SECONDS = 1.5 if reason == "timeout" else 20.0
         gemini.behave(behaviour)
         given = answer(ASKED, channel=channel)
         assert (given.answered_by, given.degraded) == ("verbatim", ["generate"])
         assert given.answer == house["password"].answer
         assert rungs_left(given)["generated"] == reason
-        assert Receipt.objects.get(pk=given.id).milliseconds["total"] < 3_000  # twice the deadline
+        assert Receipt.objects.get(pk=given.id).milliseconds["total"] < 2_000 * settings.RAG_DEADLINE_SECONDS
 
     def test_an_ungrounded_answer_is_not_shown(self, house: dict[str, Entry], gemini: GeminiStandIn) -> None:
         gemini.text = "The moon is made of cheese."
