@@ -35,7 +35,7 @@ for name in names:
     for file in importlib.metadata.files(name) or []:
         assert file.locate().exists() or file.suffix == ".pyc" or ".." in file.parts, file
     result[name] = importlib.metadata.version(name)
-importlib.import_module(module)
+importlib.import_module(module.partition(".")[0])
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import ssl
 import warnings
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,12 +23,13 @@ from tests.deploy.conftest import PLENTY
 from tests.deploy.echo import Echo
 from tests.deploy.edge import Edge, Reply, parsed
 from tests.deploy.test_nginx import HSTS, LINE, ONCE, arrived
+from tests.properties.composed import compose, interpolated
 from tests.properties.edges import collected
 from tests.properties.orchestra import TIMED, Arrival, arrivals
 from tests.properties.proof import proof
 from tests.properties.small_database import at, becoming, environment_of
 from tests.properties.starts import WATCHED, Starts
-from tests.servers import PROJECT, Postgresql, free_port
+from tests.servers import Postgresql, free_port
 
 STACK = "make test-stack: the containers themselves"
 START = "tests/deploy/test_start.py: the entrypoint before servers that come late"
@@ -128,8 +129,6 @@ def shaken(edge: Edge, version: ssl.TLSVersion, ciphers: list[str], name: str) -
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = version
     context.set_ciphers(":".join([*ciphers, "@SECLEVEL=0"]))
-    import socket
-
     with socket.create_connection(("127.0.0.1", edge.port), timeout=30) as raw:
         try:
             with context.wrap_socket(raw, server_hostname=name) as safe:
@@ -360,17 +359,6 @@ def looked_up(host, port, *args, **kwargs):
     raise socket.gaierror(-2, "Name or service not known")
 socket.getaddrinfo = looked_up
 """
-
-
-@cache
-def compose() -> dict[str, Any]:
-    whole: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yml").read_text())
-    return whole
-
-
-def interpolated(text: str, environ: dict[str, str]) -> str:
-    """As Compose does it: ${NAME:-default} and ${NAME:?complaint}."""
-    return re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", lambda one: environ.get(one[1]) or one[2] or "", text)
 
 
 words = st.from_regex(r"[a-z]{3,10}", fullmatch=True)

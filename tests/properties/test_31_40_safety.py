@@ -414,7 +414,8 @@ def texts() -> list[tuple[str, str]]:
 
 KEYS = re.compile(
     r"AIza[0-9A-Za-z_-]{35}|sk-[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|ghp_[A-Za-z0-9]{36}|-----BEGIN [A-Z ]*PRIVATE KEY"
-    r"|://[\w.-]+:[\w.-]+@(?!host|db|localhost|redis)|(?i:secret_key|api_key|password) *= *[\"'][A-Za-z0-9_+/-]{16,}[\"']"
+    r"|://[\w.-]+:[\w.-]+@(?!host|db|localhost|redis)"
+    r"|(?i:secret_key|api_key|password) *= *[\"'][A-Za-z0-9_+/-]{16,}[\"']"
 )
 
 

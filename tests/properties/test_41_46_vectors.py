@@ -27,6 +27,7 @@ from rag.index.embedding import OnnxEmbedder, golden
 from rag.index.vector_store import Payload, Point, QdrantStore
 from tests.index import memory_store
 from tests.index.memory_store import vector_of
+from tests.properties.composed import kept_by_a_volume
 from tests.properties.proof import proof
 from tests.servers import Qdrant
 from tests.standins.qdrant import Fault, QdrantStandIn
@@ -57,6 +58,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantStandIn]:
         yield standin
 
 
+@pytest.fixture(scope="module")
+def client() -> QdrantStore:
+    """One for all examples: what it holds is costly to make, and it must stand what comes and goes."""
+    return QdrantStore()
+
+
 class Clock:
     """Time that passes only where somebody waits for it."""
 
@@ -72,7 +79,7 @@ class Clock:
 @proof("our client before the stand-in that is made to fail", boots="tests/deploy/test_start.py: a start without it")
 @given(fault=st.sampled_from([None, "refuse", "500", "garbage"]), late=st.integers(0, 200))
 def test_property_41_its_state_is_told_and_holds_nothing_up(
-    store: QdrantStandIn, monkeypatch: pytest.MonkeyPatch, fault: Fault | None, late: int
+    store: QdrantStandIn, client: QdrantStore, monkeypatch: pytest.MonkeyPatch, fault: Fault | None, late: int
 ) -> None:
     """Feature: production-deployment, Property 41: Vector Database Connectivity
 
@@ -90,12 +97,11 @@ def test_property_41_its_state_is_told_and_holds_nothing_up(
     store.fault(fault)
     try:
         with override_settings(QDRANT_URL=store.url, QDRANT_API_KEY=""):
-            probing = QdrantStore()
             if fault is None:
-                probing.probe()
+                client.probe()
             else:
                 with pytest.raises(VectorStoreUnavailable):
-                    probing.probe()
+                    client.probe()
     finally:
         store.fault(None)
 
@@ -323,6 +329,11 @@ def own() -> Iterator[Qdrant]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def other() -> QdrantStore:
+    return QdrantStore()
+
+
 kept: dict[str, tuple[list[float], str]] = {}
 
 
@@ -331,25 +342,26 @@ kept: dict[str, tuple[list[float], str]] = {}
     boots="make test-stack: Qdrant's container made anew on the same volume",
 )
 @given(texts=st.lists(sentences, min_size=1, max_size=6, unique=True), killed=st.sampled_from([True] + [False] * 19))
-def test_property_46_vectors_outlive_their_server(own: Qdrant, texts: list[str], killed: bool) -> None:
+def test_property_46_vectors_outlive_their_server(
+    own: Qdrant, other: QdrantStore, texts: list[str], killed: bool
+) -> None:
     """Feature: production-deployment, Property 46: Vector Database Persistence
 
     For any container restart, vector embeddings should persist through Docker volumes and remain accessible
     """
     with override_settings(QDRANT_URL=own.url, QDRANT_API_KEY=""):
-        store = QdrantStore()
-        if store.describe(COLLECTION) is None:
-            store.create(COLLECTION, 384)
+        if other.describe(COLLECTION) is None:
+            other.create(COLLECTION, 384)
         points = [Point(uuid.uuid5(uuid.NAMESPACE_OID, text), vector_of(text), payload(1, text)) for text in texts]
-        store.upsert(COLLECTION, points)
+        other.upsert(COLLECTION, points)
         kept.update({str(point.id): (point.vector.tolist(), point.payload.text_hash) for point in points})
         if killed:
             own.fail(signal.SIGKILL)
             own.recover()
-            store = QdrantStore()
-        assert {str(pk): one.text_hash for pk, one in store.scroll(COLLECTION)} == {
+        assert {str(pk): one.text_hash for pk, one in other.scroll(COLLECTION)} == {
             pk: one[1] for pk, one in kept.items()
         }
         for point in points:
-            (best,) = store.search(COLLECTION, point.vector, 1)
+            (best,) = other.search(COLLECTION, point.vector, 1)
             assert (best.text_hash, round(best.score, 3)) == (point.payload.text_hash, 1.0)
+    assert kept_by_a_volume("qdrant", "/qdrant/storage")
