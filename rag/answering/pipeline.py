@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from django.conf import settings
 from django.db import connection
 
 from faq import versions, wording
-from rag import metrics, tracing
-from rag.answering import cache, conversation, ladder, prompt, receipts, retrieval
+from rag import metrics
+from rag.answering import cache, conversation, ladder, noting, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
 from rag.answering.database import DATABASE_BREAKER, asking
@@ -33,8 +32,6 @@ T = TypeVar("T")
 Pieces: TypeAlias = collections.abc.Generator[Delta, None, T]
 
 __all__ = ["Answer", "Delta", "Meta", "Source", "Tried", "answer", "stream", "try_out"]
-
-logger = logging.getLogger(__name__)
 
 _Landed: TypeAlias = tuple[Draft, list[list[str]]]  # and its fallbacks
 _flights: SingleFlight[_Landed] = SingleFlight()
@@ -279,23 +276,8 @@ def _written(generator: Generator, asking: prompt.Prompt, seconds: float, channe
         return screen.finish().text, made.model_version
 
 
-def _tell(finished: Answer, asked: _Asked) -> None:
-    """One line for each answer, without a word of it: with the id, its receipt has the rest."""
-    told = {
-        "request_id": finished.request_id or tracing.request_id.get(),
-        "answer": str(finished.id),
-        "rung": finished.answered_by,
-        "channel": asked.channel,
-        "cached": finished.cached,
-        "degraded": finished.degraded,
-        "milliseconds": asked.trace.milliseconds,
-    }
-    logger.info("answer given", extra=told)
-
-
 def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answer:
-    seconds = time.perf_counter() - began
-    asked.trace.milliseconds["total"] = round(1000 * seconds, 2)
+    asked.trace.milliseconds["total"] = round(1000 * (time.perf_counter() - began), 2)
     finished = Answer(
         id=asked.id,
         answer=draft.text,
@@ -310,13 +292,8 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
     )
     if asked.channel == TRIAL:
         return finished
-    metrics.ANSWERS.labels(draft.rung, asked.channel).inc()
-    metrics.ANSWER_SECONDS.labels(draft.rung).observe(seconds)
-    if not cached:
-        metrics.CONFIDENCE.observe(draft.confidence)
-    if draft.miss and not finished.degraded and asked.channel not in UNRECORDED:
-        metrics.MISSES.inc()
-    _tell(finished, asked)
-    if asked.channel not in UNRECORDED and not DATABASE_BREAKER.is_open:
+    recorded = asked.channel not in UNRECORDED
+    noting.note(finished, draft, asked.trace, asked.channel, by_asker=recorded)
+    if recorded and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished
