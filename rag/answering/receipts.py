@@ -1,4 +1,4 @@
-"""The stored record of each answer, and its line in the log. A failed write is logged and never fails the answer."""
+"""The stored record of each answer. A failed write is logged and never fails the answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import Error
 
-from rag import tracing
 from rag.answering.answers import Answer, Draft
 from rag.answering.trace import Trace
 from rag.models import Receipt
@@ -21,20 +20,6 @@ def write(question: str, answer: Answer, draft: Draft, trace: Trace) -> None:
         receipt.save(force_insert=True)
     except Error as error:
         logger.warning("receipt not written: %s", type(error).__name__, extra={"answer": str(answer.id)})
-
-
-def tell(answer: Answer, channel: str, trace: Trace) -> None:
-    """One line in the log for each answer, without a word of it: with the id, its receipt has the rest."""
-    told = {
-        "request_id": answer.request_id or tracing.request_id.get(),
-        "answer": str(answer.id),
-        "rung": answer.answered_by,
-        "channel": channel,
-        "cached": answer.cached,
-        "degraded": answer.degraded,
-        "milliseconds": trace.milliseconds,
-    }
-    logger.info("answer given", extra=told)
 
 
 def made(question: str, answer: Answer, draft: Draft, trace: Trace) -> Receipt:
