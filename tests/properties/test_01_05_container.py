@@ -168,7 +168,8 @@ def files(tree: Path) -> list[Path]:
 
 
 def unpacked(body: bytes, coding: str) -> bytes:
-    return {"": bytes, "gzip": gzip.decompress, "br": brotli.decompress}[coding](body)
+    plain: bytes = {"": bytes, "gzip": gzip.decompress, "br": brotli.decompress}[coding](body)
+    return plain
 
 
 @proof("the real nginx with no application behind it")

@@ -7,6 +7,7 @@ import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from console.start import waiting
 from faq import wording
 from faq.models import Category, Entry
 from rag.answering import pipeline, retrieval
-from rag.errors import EmbedderUnavailable, ServiceUnavailable, VectorStoreUnavailable
+from rag.errors import EmbedderUnavailable, VectorStoreUnavailable
 from rag.index import embedding, generations, indexing, model_files, vector_store
 from rag.index.embedded_store import EmbeddedStore
 from rag.index.embedding import OnnxEmbedder, golden
@@ -171,7 +172,7 @@ class InMemory(TestCase):
     """An index of which no rollback forgets anything: so each example begins with an empty one."""
 
     def setup_example(self) -> None:
-        super().setup_example()
+        super().setup_example()  # type: ignore[no-untyped-call]
         memory_store.begin_anew()
         cache.clear()
         wording.forget()
@@ -189,10 +190,12 @@ class InMemory(TestCase):
         elif kind == "bulk":
             Entry.objects.update(answer=text)
         else:
-            change = {"edit": {"answer": text}, "variant": {"variants": [text]}, "archive": {"status": "archived"}}[
-                kind
-            ]
-            Entry.objects.filter(pk=entry.pk).update(**change)
+            changes: dict[str, dict[str, Any]] = {
+                "edit": {"answer": text},
+                "variant": {"variants": [text]},
+                "archive": {"status": "archived"},
+            }
+            Entry.objects.filter(pk=entry.pk).update(**changes[kind])
 
 
 @override_settings(**IN_MEMORY)
@@ -269,7 +272,7 @@ class Broken:
     """Every call of it fails as that of a service which is out."""
 
     name, dimension = "all-MiniLM-L6-v2", 384
-    kind: type[ServiceUnavailable] = VectorStoreUnavailable
+    kind: type[VectorStoreUnavailable] | type[EmbedderUnavailable] = VectorStoreUnavailable
 
     def __getattr__(self, name: str) -> object:
         def fail(*args: object, **values: object) -> object:
