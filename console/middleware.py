@@ -11,7 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.core.signals import request_finished
 from django.http import HttpRequest, HttpResponseBase
 
-from console.log_format import request_id
+from rag import tracing
+from rag.tracing import request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 WELL_FORMED = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -35,7 +36,7 @@ class RequestId:
 
 def _forget(**_: object) -> None:
     """Only once the response was sent: a stream still logs after the middleware returned."""
-    request_id.set("-")
+    tracing.forget()
 
 
 request_finished.connect(_forget, dispatch_uid="console.request_id")
