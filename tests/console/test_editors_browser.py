@@ -65,7 +65,7 @@ def test_an_entry_is_written_published_indexed_and_answered(
 
     state = page.get_by_text(re.compile("In the index as it reads now|Not in the index yet")).first
     for _ in range(40):
-        if "as it reads" in state.inner_text():
+        if "as it reads" in (state.text_content() or ""):
             break
         page.wait_for_timeout(150)
         page.reload()
