@@ -38,6 +38,17 @@ drill-faults: $(VENV)/.installed-dev ## What askers and editors notice while thi
 	@DRILL_SEEDS=$(or $(SEEDS),200) DRILL_FIRST=$(or $(FIRST),0) DRILL_REPORT=docs/reliability.md \
 		$(BIN)/python -m pytest tests/faults/test_swizzle.py $(ARGS)
 
+.PHONY: drill-injections
+drill-injections: $(VENV)/.installed-dev ## Every injection, by three doors, before a model that obeys all of them
+	@tests/install-debian-packages
+	@DRILL_INJECTIONS=1 $(BIN)/python -m pytest -s tests/injections $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-dev ## Bad input at every door of the real product: REQUESTS=100000 SEED=0; writes docs/drills/fuzz.md
+	@tests/install-debian-packages
+	@FUZZ_REQUESTS=$(or $(REQUESTS),100000) FUZZ_SEED=$(or $(SEED),0) FUZZ_REPORT=docs/drills/fuzz.md \
+		$(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+
 .PHONY: drill-metrics
 drill-metrics: $(VENV)/.installed-dev ## Counters while web workers are recycled: RECYCLES=1000; writes docs/drills/metrics.md
 	@tests/install-debian-packages
@@ -47,6 +58,16 @@ drill-metrics: $(VENV)/.installed-dev ## Counters while web workers are recycled
 .PHONY: test-stack
 test-stack: $(VENV)/.installed-dev ## The real compose.yml, built and started: needs Docker, takes a quarter of an hour
 	@STEADFAST_STACK=1 $(BIN)/python -m pytest -s -p no:cacheprovider tests/deploy/stack $(ARGS)
+
+.PHONY: properties
+properties: $(VENV)/.installed-dev ## The 46 properties of a deployment, each by a hundred examples; writes docs/properties.md
+	@tests/install-debian-packages
+	@PROPERTIES_REPORT=docs/properties.md $(BIN)/python -m pytest tests/properties $(ARGS)
+
+.PHONY: sabotage
+sabotage: $(VENV)/.installed-dev ## Break a copy of the product once for each property; its test must notice: N="4 22"
+	@tests/install-debian-packages
+	@$(BIN)/python -m tests.properties.sabotage $(N)
 
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## Format, rules, types and migrations

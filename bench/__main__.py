@@ -28,12 +28,13 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 
+from bench.scrapes import scrapes  # noqa: E402
 from bench.timing import Ratio, side_by_side  # noqa: E402
 
 
 def main() -> None:
     call_command("demo", prepare_only=True, stdout=sys.stderr)
-    for ratio in (*engines(), *answers(), *indexing()):
+    for ratio in (*engines(), *answers(), *indexing(), scrapes()):
         print(ratio, flush=True)
 
 

@@ -27,6 +27,8 @@ class AuditEvent(models.Model):
         PROMOTED = "promoted", "Promoted a generation"
         ROLLED_BACK = "rolled_back", "Rolled back a generation"
         RECLAIMED = "reclaimed", "Reclaimed a generation"
+        BREAKER_TRIPPED = "breaker_tripped", "Tripped a breaker"
+        BREAKER_RESET = "breaker_reset", "Reset a breaker"
         PASSWORD = "password", "Set a password"
         LOGIN = "login", "Logged in"
         LOGIN_FAILED = "login_failed", "Failed to log in"

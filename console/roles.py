@@ -30,6 +30,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *READS_CONTENT,
         *("faq.reindex_entry", "console.view_auditevent"),
         *("rag.view_*", "rag.add_job", "rag.change_job", "rag.*_generation", "rag.*_driftscan", "rag.*_indexfailure"),
+        "rag.change_breakerorder",
     ),
     # Looks at everything that was asked and answered, and changes nothing.
     "analyst": (*READS_CONTENT, *READS_ANSWERS),

@@ -20,7 +20,6 @@ from rag.answering import pipeline
 from rag.index import generations
 from rag.index.coverage import Coverage, behind, coverage
 from rag.models import DriftScan, Generation, Job
-from rag.resilience import Breaker
 
 logger = logging.getLogger(__name__)
 
@@ -116,8 +115,7 @@ def _take() -> Snapshot:
 
 
 def _breakers() -> dict[str, str]:
-    every = [held for held in vars(pipeline).values() if isinstance(held, Breaker)]
-    return {one.service: "open" if one.is_open else "closed" for one in every}
+    return {one.service: "open" if one.is_open else "closed" for one in pipeline.breakers().values()}
 
 
 def _oldest_behind(now: datetime) -> float:

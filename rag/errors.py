@@ -14,6 +14,7 @@ Reason = Literal[
     "auth",
     "breaker_open",
     "missing",
+    "budget",
 ]
 
 
@@ -31,6 +32,10 @@ class ServiceUnavailable(Exception):
 
     def __str__(self) -> str:
         return f"{self.service}: {self.detail or self.reason}"
+
+
+class AskerGone(Exception):
+    """Whoever asked has hung up: nobody waits for this answer any more."""
 
 
 class EmbedderUnavailable(ServiceUnavailable):

@@ -40,6 +40,10 @@ CONFIDENCE = Histogram(
 MISSES = Counter("faq_misses_total", "Questions for which retrieval ran and found nothing good enough.")
 FAILURES = Counter("faq_requests_failed_total", "Requests at the public door that failed on our side.", ["code"])
 REFUSALS = Counter("faq_requests_refused_total", "Requests at the public door that were turned down.", ["code"])
+ABORTED = Counter("faq_answers_aborted_total", "Streams whose asker left before the answer was whole.")
+BUDGET_EXHAUSTED = Counter(
+    "faq_gemini_budget_exhausted_total", "Questions not put to Gemini, as the day's tokens did not reach for them."
+)
 TOKENS = Counter("faq_gemini_tokens_total", "What Gemini was given and gave, as it counts.", ["direction"])
 CACHE_REQUESTS = Counter("faq_cache_requests_total", "Look-ups of kept answers.", ["cache", "result"])
 FEEDBACK = Counter("faq_feedback_total", "Votes on answers.", ["vote"])

@@ -15,10 +15,11 @@ from django.core.cache import cache
 from faq import wording
 from faq.models import Category, Entry
 from monitoring import health, snapshot
-from rag.answering import pipeline
+from rag import tracing
+from rag.answering import breaker_orders
 from rag.chat import limits
 from rag.index import generations, indexing, model_files, runners, vector_store
-from rag.resilience import Breaker
+from rag.resilience import breakers
 from tests.servers import Postgresql, Qdrant, Redis
 from tests.standins.gemini import GeminiStandIn
 
@@ -50,13 +51,14 @@ def _nothing_remembered() -> Iterator[None]:
     wording.forget()
     health.forget()
     snapshot.forget()
+    tracing.forget()
     cache.clear()
     runners.get_runner.cache_clear()
     vector_store.get_vector_store.cache_clear()
     limits._counter_at.cache_clear()
-    for held in vars(pipeline).values():
-        if isinstance(held, Breaker):
-            held.reset()
+    breaker_orders.forget()
+    for breaker in breakers().values():
+        breaker.reset()
 
 
 # --- who there is ----------------------------------------------------------------------------------------------------

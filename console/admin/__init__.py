@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from console.admin import answers as answers
 from console.admin import audit_log as audit_log
+from console.admin import breaker_acts as breaker_acts
 from console.admin import cases as cases
 from console.admin import categories as categories
 from console.admin import dashboard as dashboard

@@ -87,7 +87,7 @@ def figures(window: str) -> dict[str, Any]:
         "until": now,
         "tiles_of_answers": [(one, log(now - WINDOWS[window], now, **one.query)) for one in _tiles(this, former)],
         "rungs": [_rung(rung, by_window, now) for rung in RUNGS],
-        "fallbacks": _fallbacks(by_window),
+        "fallbacks": _fallbacks(by_window, now),
         "counted": {name: _all(rows) for name, rows in by_window.items()},
         "columns": columns(hours, COLUMN_HOURS[window]),
         "charted": TITLES.get(window) if window != "1h" else "6 hours",
@@ -120,7 +120,7 @@ def _rung(rung: str, by_window: dict[str, list[Answers]], now: datetime) -> dict
     return {"name": rung, "title": rung.replace("_", " "), "shares": shares}
 
 
-def _fallbacks(by_window: dict[str, list[Answers]]) -> list[dict[str, Any]]:
+def _fallbacks(by_window: dict[str, list[Answers]], now: datetime) -> list[dict[str, Any]]:
     """Every stage and reason of the longest window, the most frequent first."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for name, rows in by_window.items():
@@ -131,7 +131,14 @@ def _fallbacks(by_window: dict[str, list[Answers]]) -> list[dict[str, Any]]:
     ordered = sorted(counts.items(), key=lambda one: (-one[1]["7d"], one[0]))
     wholes = {name: _all(rows) for name, rows in by_window.items()}
     return [
-        {"stage": stage, "reason": reason, "shares": [(n, Share(n, wholes[name])) for name, n in found.items()]}
+        {
+            "stage": stage,
+            "reason": reason,
+            "shares": [
+                (n, Share(n, wholes[name]), log(now - WINDOWS[name], now, stage=stage, reason=reason))
+                for name, n in found.items()
+            ],
+        }
         for (stage, reason), found in ordered
     ]
 

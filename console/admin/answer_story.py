@@ -33,6 +33,7 @@ REASONS = {
     "auth": "did not accept our key",
     "breaker_open": "left alone after failing just before",
     "missing": "is not set up here",
+    "budget": "its tokens for the day are used up",
 }
 STAGES = {
     "exact": "look-up",

@@ -11,6 +11,7 @@ from console.admin.drift_board import Board
 from console.admin.health import Tile
 from console.spans import spoken
 from monitoring.snapshot import Snapshot
+from rag.models import Job
 
 May = Callable[[str], bool]
 PATIENCE_SECONDS = 60.0  # so long the index may be behind an edit before anybody is told
@@ -62,7 +63,8 @@ def _index(board: Board, state: Snapshot, may: May) -> Iterator[Need]:
             "Retry failed", "rag_job_retry_failed", "rag.change_job", may
         )
     behind = state.oldest_behind_seconds or 0.0
-    if behind > PATIENCE_SECONDS:
+    at_work = {job.kind for job in state.jobs.at_work} if state.jobs else set()
+    if behind > PATIENCE_SECONDS and Job.Kind.REINDEX not in at_work:  # else its bar is on this page, further down
         what = "The index is behind the content"
         why = f"{now.missing + now.outdated:,} entries wait, the oldest for {spoken(behind)}. Is a worker at work?"
         yield Need("sf-warn", "Behind", what, why).mended_by("Reindex", "rag_job_reindex", "rag.add_job", may)

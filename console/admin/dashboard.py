@@ -28,7 +28,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     state, found = snapshot(), tiles()
     mine: dict[str, Any] = {"title": "Dashboard", "tiles": found, "state": state, "as_of": state.as_of}
     if may("rag.view_generation"):
-        mine["board"] = drift_board.board()
+        mine["board"] = drift_board.board(state.coverage, state.as_of)
         mine["store_is_out"] = any(one.reading.check.name == "vector_store" and not one.well for one in found)
     if may("rag.view_job"):
         mine |= {"running": _under_way(), "failed_jobs": _failed()}

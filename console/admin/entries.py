@@ -76,11 +76,11 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
     def index_label(self, entry: Any) -> str:
         return INDEX_WORDS[entry.index_state]
 
-    @display(description="Asks", ordering="-asks")
+    @display(description="Asks", ordering="asks")
     def number_of_asks(self, entry: Any) -> str:
         return f"{entry.asked.asks:,}"
 
-    @display(description="Helpful", ordering="-down")
+    @display(description="Helpful", ordering="down")
     def votes(self, entry: Any) -> str:
         if not (entry.asked.up or entry.asked.down):
             return "-"

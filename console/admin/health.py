@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 import monitoring
+from console.admin.breakers import PERMISSION, board
 from console.admin.pages import page, shown
 from console.plain_markdown import as_html
 from console.spans import spoken
@@ -91,6 +92,8 @@ def health(request: HttpRequest) -> HttpResponse:
         "state": state,
         "as_of": max(one.reading.as_of for one in found),
         "unwell": [one for one in found if not one.well],
+        "breakers": board(),
+        "may_set_breakers": request.user.has_perm(PERMISSION),
         "may_check": request.user.has_perm("rag.add_job"),
         "as_text": _as_text(found, state.image),
     }

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from console import audit
 from console.admin.audited import Audited
 from console.roles import ROLES
 
@@ -85,6 +86,14 @@ class GroupAdmin(Audited, DjangoGroupAdmin, ModelAdmin):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         extra = {"is_role": _is_role(self.get_object(request, object_id))}
         return super().change_view(request, object_id, form_url, extra | (extra_context or {}))
+
+
+def own_password(request: HttpRequest) -> HttpResponse:
+    """Django's page for one's own password, and a line in the audit log when it was set there."""
+    response = admin.site.password_change(request)
+    if request.method == "POST" and response.status_code == 302:  # else the form is shown again
+        audit.record(request, audit.Verb.PASSWORD, cast(User, request.user))
+    return response
 
 
 def _is_super(request: HttpRequest) -> bool:

@@ -159,6 +159,13 @@ class Services(_Settings):
         None, description="Google's key; without it no answers are generated, and the console says so."
     )
     GEMINI_MODEL: GeminiModel = Field("gemini-flash-latest", description="The model that generates.")
+    GEMINI_TOKENS_PER_DAY: int = Field(
+        0,
+        ge=0,
+        le=10**12,
+        description="Tokens that Gemini may cost in a day (UTC), all processes together; above it entries answer in"
+        " their own words. 0 = no limit.",
+    )
     GEMINI_BASE_URL: WebUrl | None = Field(None, description="A proxy to send Gemini's requests to.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "console.middleware.QueuesForOperators",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
@@ -133,6 +135,8 @@ VECTOR_STORE = "rag.index.vector_store.QdrantStore" if QDRANT_URL else "rag.inde
 GEMINI_API_KEY = plain(env.GEMINI_API_KEY)
 GEMINI_MODEL = env.GEMINI_MODEL
 GEMINI_BASE_URL = env.GEMINI_BASE_URL
+GEMINI_TOKENS_PER_DAY = env.GEMINI_TOKENS_PER_DAY
+GEMINI_API_KEY_FILE = os.environ.get("GEMINI_API_KEY_FILE", "").strip()  # read again when it changes
 GENERATOR = "rag.answering.generation.GeminiGenerator" if GEMINI_API_KEY else None
 RECEIPT_DAYS = env.RECEIPT_DAYS
 GENERATION_DAYS = env.GENERATION_DAYS

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from rag.errors import AskerGone
 from rag.resilience import Deadline
 
 if TYPE_CHECKING:
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 
 LONGEST_REPLY = 2_000_000  # bytes
 SLICE = 16_384
+LOOK_SECONDS = 0.25  # a silent server hides neither the end of the time nor that the asker has left
 
 
 class Call:
     """`with call:` around every use of the client; it may be entered again, as pieces of a stream come in."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, gone: Callable[[], bool] = lambda: False) -> None:
         self.deadline = Deadline(seconds)
+        self._gone = gone
         self._bytes = 0
 
     def __enter__(self) -> None:
@@ -41,6 +45,8 @@ class Call:
     def left(self) -> float:
         if (left := self.deadline.left()) <= 0:
             raise TimeoutError("no whole reply in the time for it")
+        if self._gone():
+            raise AskerGone
         return left
 
     def count(self, data: bytes) -> bytes:
@@ -99,8 +105,15 @@ class _Line:
         self._plain = plain
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """In short waits, between which the call looks at its time and its asker."""
+        import httpcore2
+
         call: Call = _running.call
-        return call.count(self._plain.read(max_bytes, call.left()))
+        while True:
+            try:
+                return call.count(self._plain.read(max_bytes, min(call.left(), LOOK_SECONDS)))
+            except httpcore2.ReadTimeout:
+                call.left()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), SLICE):

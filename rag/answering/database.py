@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from django.db import Error, InterfaceError, OperationalError
 
 from rag.errors import Reason, ServiceUnavailable
-from rag.resilience import Breaker
+from rag.resilience import Breaker, registered
 
 # One failure is enough: every try would wait for a connection, and an answer makes half a dozen.
-DATABASE_BREAKER = Breaker("database", failures_to_open=1)
+DATABASE_BREAKER = registered(Breaker("database", failures_to_open=1))
 
 
 @contextmanager

@@ -9,15 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from rag.answering import bounded_http
+from rag.answering import bounded_http, gemini_key
 from rag.answering.bounded_http import Call
+from rag.answering.generator import Generated, Generator, Gone, Stream, nobody_left
 from rag.answering.prompt import Prompt
-from rag.errors import GeneratorUnavailable, Reason
+from rag.errors import AskerGone, GeneratorUnavailable, Reason
+from rag.resilience import Breaker, registered
 
 if TYPE_CHECKING:
     from collections import abc
@@ -31,47 +33,19 @@ if TYPE_CHECKING:
     Chunks = abc.Generator[GenerateContentResponse, None, None]
 
 T = TypeVar("T")
+# A refused key does not mend itself: Gemini is asked once a minute whether it does now, or when there is another key.
+GENERATOR_BREAKER = registered(Breaker("generator", long_rests={"auth": 60.0}))
 
 GOOGLE = "https://generativelanguage.googleapis.com/"
 OUTPUT_TOKENS = 2_048  # thoughts count as well
 LONGEST_REST = 600.0  # seconds; more we do not let Gemini ask of us
 
 
-@dataclass(frozen=True)
-class Generated:
-    text: str
-    model_version: str
-    prompt_tokens: int
-    output_tokens: int
-
-
-class Stream(Protocol):
-    """Iterating gives the pieces as they come, and raises GeneratorUnavailable where they break off.
-
-    `result` is there once they have ended well. Leaving the `with` before that hangs up.
-    """
-
-    @property
-    def result(self) -> Generated: ...
-    def __iter__(self) -> Iterator[str]: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exc: object) -> None: ...
-
-
-class Generator(Protocol):
-    """`seconds` is for everything together, whatever the other side does."""
-
-    def generate(self, prompt: Prompt, *, seconds: float) -> Generated: ...
-    def stream(self, prompt: Prompt, *, seconds: float) -> Stream: ...
-    def probe(self, *, seconds: float) -> str: ...
-    def close(self) -> None: ...
-
-
 class GeminiGenerator:
     """One client for the life of the process, made at the first question."""
 
     def __init__(self) -> None:
-        self._key: str = settings.GEMINI_API_KEY or ""
+        self._key: str = gemini_key.current()
         self._model: str = settings.GEMINI_MODEL
         self._base_url: str = settings.GEMINI_BASE_URL or GOOGLE
         self._lock = threading.Lock()
@@ -85,9 +59,9 @@ class GeminiGenerator:
         answer.add(self.within(Call(seconds), lambda: self.models().generate_content(**self.asking(prompt))))
         return answer.whole()
 
-    def stream(self, prompt: Prompt, *, seconds: float) -> Stream:
+    def stream(self, prompt: Prompt, *, seconds: float, gone: Gone = nobody_left) -> Stream:
         self.admit()
-        return _GeminiStream(self, prompt, Call(seconds))
+        return _GeminiStream(self, prompt, Call(seconds, gone))
 
     def probe(self, *, seconds: float) -> str:
         """What Gemini calls the model now; a fault where the key is bad or the model gone. Costs no tokens."""
@@ -134,6 +108,8 @@ class GeminiGenerator:
             try:
                 with call:
                     return work()
+            except AskerGone:
+                raise
             except Exception as error:
                 failure = _translated(error)
                 again = tries > 0 and self._may_repeat(call, error)
@@ -290,11 +266,13 @@ def get_generator() -> Generator | None:
     if not settings.GENERATOR:
         return None
     # The process is part of it: connections must not be shared across a fork.
-    names = ("GENERATOR", "GEMINI_API_KEY", "GEMINI_MODEL", "GEMINI_BASE_URL")
-    wanted = (os.getpid(), *(getattr(settings, name) for name in names))
+    names = ("GENERATOR", "GEMINI_MODEL", "GEMINI_BASE_URL")
+    wanted = (os.getpid(), gemini_key.current(), *(getattr(settings, name) for name in names))
     with _lock:
         if _in_use is None or _in_use[0] != wanted:
             if _in_use:
                 _in_use[1].close()
+                if GENERATOR_BREAKER.is_open and not GENERATOR_BREAKER.tripped:
+                    GENERATOR_BREAKER.reset()  # what the old key or address did says nothing about the new one
             _in_use = wanted, import_string(settings.GENERATOR)()
         return _in_use[1]

@@ -5,28 +5,44 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
+from django.db import Error
 
-from rag.answering.generation import get_generator
-from rag.answering.pipeline import GENERATOR_BREAKER
+from rag.answering import token_budget
+from rag.answering.generation import GENERATOR_BREAKER, get_generator
 from rag.errors import GeneratorUnavailable
 
 LATELY_SECONDS = 120.0  # an answer so young says enough
 DEEP_SECONDS = 300  # between two questions of ours, in all processes together
 PATIENCE = 3.0
+NEARLY = 0.99  # the last call that does not fit leaves some over
 KEY = "health:generator"
 
 
 def probe() -> str:
     """A short detail; raises GeneratorUnavailable. Without a generator there is nothing to ask: an error too."""
+    get_generator()  # with another key than before, what failed before says nothing
     breaker = GENERATOR_BREAKER
     now = time.monotonic()
     failed, succeeded = now - breaker.last_failure_at, now - breaker.last_success_at
     if breaker.is_open or failed < min(succeeded, LATELY_SECONDS):
         raise _Failed(breaker.last_reason, "its last answers failed")
     if succeeded < LATELY_SECONDS:
-        return f"answered {succeeded:.0f} s ago"
-    return _deep()
+        return f"answered {succeeded:.0f} s ago{_budget()}"
+    return f"{_deep()}{_budget()}"
+
+
+def _budget() -> str:
+    """How much of the day's tokens is used. That they are used up is no fault: it was asked for."""
+    if not (limit := settings.GEMINI_TOKENS_PER_DAY):
+        return ""
+    try:
+        share = token_budget.spent() / limit
+    except Error:
+        return ""
+    used = f"{share:.0%} of today's {limit:,} tokens used"
+    return f"; {used}" if share < NEARLY else f"; {used}: entries answer in their own words until midnight UTC"
 
 
 def _deep() -> str:

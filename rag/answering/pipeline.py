@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,35 +10,35 @@ from typing import TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import connection
 
 from faq import versions, wording
-from rag import metrics
-from rag.answering import cache, conversation, ladder, prompt, receipts, retrieval
+from rag.answering import breaker_orders, cache, conversation, ladder, noting, phrasing, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
 from rag.answering.database import DATABASE_BREAKER, asking
-from rag.answering.generation import Generator, get_generator
+from rag.answering.generation import GENERATOR_BREAKER, get_generator
+from rag.answering.generator import Generator, Gone, nobody_left
+from rag.answering.phrasing import KEPT_FOR_THE_END
 from rag.answering.retrieval import Found
+from rag.answering.single_flight import Flight, SingleFlight
 from rag.answering.trace import Trace
 from rag.answering.tuning import Tuning
 from rag.errors import ServiceUnavailable
 from rag.models import Receipt
-from rag.resilience import Breaker, Deadline
+from rag.resilience import Breaker, Deadline, breakers, registered
 
 T = TypeVar("T")
 # Text as it comes, and at the end what it was for.
 Pieces: TypeAlias = collections.abc.Generator[Delta, None, T]
 
-__all__ = ["Answer", "Delta", "Meta", "Source", "Tried", "answer", "stream", "try_out"]
+__all__ = ["GENERATOR_BREAKER", "Answer", "Delta", "Meta", "Source", "Tried", "answer", "breakers", "stream", "try_out"]
 
-logger = logging.getLogger(__name__)
+_Landed: TypeAlias = tuple[Draft, list[list[str]]]  # and its fallbacks
+_flights: SingleFlight[_Landed] = SingleFlight()
 
-VECTOR_BREAKER = Breaker("vector store")
-GENERATOR_BREAKER = Breaker("generator")
+VECTOR_BREAKER = registered(Breaker("vector store"))
 TRIAL = "trial"
 UNRECORDED = {"suite", TRIAL}
-KEPT_FOR_THE_END = 0.5  # seconds of the deadline that generation may not use up
 
 
 @dataclass
@@ -52,6 +51,7 @@ class _Asked:
     trace: Trace
     deadline: Deadline
     tuning: Tuning = field(default_factory=Tuning.of_settings)
+    listener: Gone | None = None  # of a stream: whether he is gone
     generator: Generator | None = field(default_factory=get_generator)
     id: UUID = field(default_factory=uuid4)
     version: int | None = None
@@ -75,9 +75,17 @@ def answer(question: str, *, conversation: UUID | None = None, request_id: str =
 
 
 def stream(
-    question: str, *, conversation: UUID | None = None, request_id: str = "", channel: str = "sse"
+    question: str,
+    *,
+    conversation: UUID | None = None,
+    request_id: str = "",
+    channel: str = "sse",
+    gone: Gone = nobody_left,
 ) -> Iterator[Meta | Delta | Answer]:
-    """Meta first, pieces of text as they come, and at the end the answer, which replaces them."""
+    """Meta first, pieces of text as they come, and at the end the answer, which replaces them.
+
+    Raises AskerGone where `gone` says so while Gemini is waited for.
+    """
     began = time.perf_counter()
     asked = _Asked(
         question=question,
@@ -85,16 +93,11 @@ def stream(
         conversation=conversation or uuid4(),
         trace=Trace(request_id),
         deadline=Deadline(settings.RAG_DEADLINE_SECONDS),
+        listener=gone if channel == "sse" else None,
     )
     yield Meta(asked.id, asked.conversation, request_id)
     _look_back(asked, known=conversation is not None)
-    kept_under = None if asked.version is None else cache.key(question, asked.version, asked.before)
-    draft = cache.find(kept_under) if kept_under else None
-    cached = draft is not None
-    if draft is None:
-        draft = yield from _descend(asked)
-        if kept_under and not asked.trace.degraded:
-            cache.keep(kept_under, draft)
+    draft, cached = yield from _found_once(asked)
     yield _finish(asked, draft, cached=cached, began=began)
 
 
@@ -116,11 +119,44 @@ def try_out(question: str, tuning: Tuning | None = None, *, generate: bool = Tru
     return Tried(given, receipts.made(question, given, draft, asked.trace), asked.trace)
 
 
+def _found_once(asked: _Asked) -> Pieces[tuple[Draft, bool]]:
+    """The draft, and whether it was found for somebody else: before and kept, or just now."""
+    if asked.version is None:
+        return (yield from _descend(asked)), False
+    key = cache.key(asked.question, asked.version, asked.before)
+    while (left := asked.deadline.left() - 2 * KEPT_FOR_THE_END) > 0:
+        with _flights.join(key) as (flight, leads):
+            if leads:
+                return (yield from _lead(asked, flight, key))
+            found = flight.wait(left)
+        if found is not None:
+            draft, fallbacks = found
+            for stage, reason in fallbacks:
+                asked.trace.fell_back(stage, reason)
+            return draft, True
+        # Its asker left, or it took too long: the next one leads, if there is time.
+    asked.generator = None
+    asked.trace.fell_back("generate", "timeout")
+    return (yield from _descend(asked)), False
+
+
+def _lead(asked: _Asked, flight: Flight[_Landed], key: str) -> Pieces[tuple[Draft, bool]]:
+    draft = cache.find(key)
+    cached = draft is not None
+    if draft is None:
+        draft = yield from _descend(asked)
+        if not asked.trace.degraded:
+            cache.keep(key, draft)
+    flight.found = draft, asked.trace.fallbacks
+    return draft, cached
+
+
 def _look_back(asked: _Asked, *, known: bool) -> None:
     """What the content stands at, and what was asked before in this conversation."""
     try:
         with asking():
             asked.version = versions.current()
+            breaker_orders.look()
             asked.before = conversation.history(asked.conversation if known else None)
     except ServiceUnavailable as error:
         asked.trace.fell_back("database", error.reason)
@@ -220,12 +256,9 @@ def _generated(asked: _Asked, found: Found) -> Pieces[Draft | None]:
         return None
     asking = prompt.build(asked.question, ladder.passages(found), asked.before)
     asked.trace.prompt = asking
-    if not connection.in_atomic_block:
-        connection.close()  # nobody holds a database connection while the model thinks
     try:
         with asked.trace.timed("generate"), GENERATOR_BREAKER.guard():
-            seconds = max(0.1, asked.deadline.left() - KEPT_FOR_THE_END)
-            text, model = yield from _written(asked.generator, asking, seconds, asked.channel)
+            text, model = yield from phrasing.phrased(asked.generator, asking, asked.deadline, asked.listener)
     except ServiceUnavailable as error:
         asked.trace.left("generated", error.reason)
         asked.trace.fell_back("generate", error.reason)
@@ -233,25 +266,8 @@ def _generated(asked: _Asked, found: Found) -> Pieces[Draft | None]:
     return ladder.generated(text, found, {"model": model, "prompt": prompt.PROMPT_VERSION})
 
 
-def _written(generator: Generator, asking: prompt.Prompt, seconds: float, channel: str) -> Pieces[tuple[str, str]]:
-    """The checked text and the model that wrote it; on the event stream sentence by sentence, as each is checked."""
-    if channel != "sse":
-        made = generator.generate(asking, seconds=seconds)
-        metrics.count_tokens(made.prompt_tokens, made.output_tokens)
-        return prompt.check(made.text, asking.passages).text, made.model_version
-    screen = prompt.Screen(asking.passages)
-    with generator.stream(asking, seconds=seconds) as pieces:
-        for piece in pieces:
-            if shown := screen.feed(piece):
-                yield Delta(shown)
-        made = pieces.result
-        metrics.count_tokens(made.prompt_tokens, made.output_tokens)
-        return screen.finish().text, made.model_version
-
-
 def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answer:
-    seconds = time.perf_counter() - began
-    asked.trace.milliseconds["total"] = round(1000 * seconds, 2)
+    asked.trace.milliseconds["total"] = round(1000 * (time.perf_counter() - began), 2)
     finished = Answer(
         id=asked.id,
         answer=draft.text,
@@ -266,12 +282,8 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
     )
     if asked.channel == TRIAL:
         return finished
-    metrics.ANSWERS.labels(draft.rung, asked.channel).inc()
-    metrics.ANSWER_SECONDS.labels(draft.rung).observe(seconds)
-    if not cached:
-        metrics.CONFIDENCE.observe(draft.confidence)
-    if draft.miss and not finished.degraded and asked.channel not in UNRECORDED:
-        metrics.MISSES.inc()
-    if asked.channel not in UNRECORDED and not DATABASE_BREAKER.is_open:
+    recorded = asked.channel not in UNRECORDED
+    noting.note(finished, draft, asked.trace, asked.channel, by_asker=recorded)
+    if recorded and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished

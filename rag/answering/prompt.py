@@ -176,12 +176,18 @@ def _refuse_unfit(text: str, passages: Sequence[Passage], *, whole: bool = True)
 
 
 def _gives_canary_away(text: str) -> bool:
-    squeezed = re.sub(r"[^0-9a-z]", "", unicodedata.normalize("NFKC", text).lower())
-    plain = (CANARY, CANARY[::-1], codecs.encode(CANARY, "rot13"), CANARY.encode().hex())
-    if any(form in squeezed for form in plain):
+    plain = unicodedata.normalize("NFKC", text).lower().translate(_LOOKALIKES)
+    squeezed = re.sub(r"[^0-9a-z]", "", plain)
+    base32 = base64.b32encode(CANARY.encode()).decode().rstrip("=").lower()
+    forms = (CANARY, CANARY[::-1], codecs.encode(CANARY, "rot13"), CANARY.encode().hex(), base32)
+    if any(form in squeezed for form in forms):
         return True
     joined = re.sub(r"\s", "", text)  # base64 depends on where in a longer text the mark begins
     return any(base64.b64encode(b" " * k + CANARY.encode())[4:-4].decode() in joined for k in range(3))
+
+
+# Letters of other alphabets that look like those of the mark.
+_LOOKALIKES = str.maketrans("\u0430\u03b1\u044c\u0441\u03f2\u0501\u0435\u0454", "aabccdee")
 
 
 def _repeats_rules(text: str, passages: Sequence[Passage]) -> bool:

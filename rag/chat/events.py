@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 import time
@@ -14,6 +15,9 @@ from django.http import StreamingHttpResponse
 
 from rag import metrics
 from rag.answering.pipeline import Answer, Delta, Meta
+from rag.errors import AskerGone
+
+logger = logging.getLogger(__name__)
 
 # A stream keeps a thread for as long as it lasts; half of a worker's eight stay free for everything else.
 STREAMS_PER_PROCESS = 4
@@ -61,6 +65,7 @@ class EventStream:
         self._told = told
         self._failed = failed
         self._free: Callable[[], None] | None = free
+        self._ended = False
         self._waits_since: float | None = time.perf_counter()
 
     def __iter__(self) -> EventStream:
@@ -72,13 +77,19 @@ class EventStream:
         try:
             step = next(self._steps)
             self._note_first_text(step)
+            self._ended = isinstance(step, Answer)
             name, data = self._told(step)
         except StopIteration:
+            self._ended = True
             self.close()
             raise
+        except AskerGone:
+            self.close()
+            raise StopIteration from None
         except Exception as error:
             # The status line is long gone: only an event can still tell that no `done` will come.
             name, data = "error", self._failed(error)
+            self._ended = True
             self.close()
         release_connections()
         return event(name, data)
@@ -92,6 +103,9 @@ class EventStream:
         free, self._free = self._free, None
         if free is None:
             return
+        if not self._ended:
+            metrics.ABORTED.inc()
+            logger.info("the asker left before the answer was whole")
         try:
             if isinstance(self._steps, Generator):
                 self._steps.close()

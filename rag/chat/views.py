@@ -13,6 +13,7 @@ from rag import metrics
 from rag.answering import pipeline
 from rag.chat import events, limits, openapi, requests
 from rag.chat.addresses import request_id
+from rag.chat.asker import gone
 from rag.chat.errors import NO_SUCH_ANSWER, Refused, answered, as_refused, count, error_body
 from rag.chat.schema import (
     ChatRequest,
@@ -75,7 +76,11 @@ def nothing_here(request: HttpRequest, slash: str) -> HttpResponseBase:
 def _streamed(request: HttpRequest, asked: ChatRequest) -> HttpResponseBase:
     try:
         steps = pipeline.stream(
-            asked.question, conversation=asked.conversation, request_id=request_id(request), channel="sse"
+            asked.question,
+            conversation=asked.conversation,
+            request_id=request_id(request),
+            channel="sse",
+            gone=gone(request),
         )
     except BaseException:
         events.slots.give_back()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rag.models.cases import Case
 from rag.models.embedded import StoredAlias, StoredCollection, StoredPoint
+from rag.models.guards import BreakerOrder, BreakerReport, TokenDay
 from rag.models.index import UNSURE, DriftFinding, DriftScan, Embedding, Generation, IndexFailure
 from rag.models.jobs import Job
 from rag.models.misses import MissedQuestion, MissGroup
@@ -12,6 +13,8 @@ from rag.models.tallies import CountedHour, EntryDay, EntryTally, HourTally
 
 __all__ = [
     "UNSURE",
+    "BreakerOrder",
+    "BreakerReport",
     "Case",
     "CountedHour",
     "DriftFinding",
@@ -29,4 +32,5 @@ __all__ = [
     "StoredAlias",
     "StoredCollection",
     "StoredPoint",
+    "TokenDay",
 ]

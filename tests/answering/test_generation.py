@@ -14,7 +14,8 @@ import pytest
 from pytest_django import Settings
 
 from rag.answering import generation, prompt
-from rag.answering.generation import GeminiGenerator, Generated, get_generator
+from rag.answering.generation import GeminiGenerator, get_generator
+from rag.answering.generator import Generated
 from rag.answering.prompt import Passage
 from rag.errors import GeneratorUnavailable, Reason
 from tests.standins.gemini import API_KEY, BEHAVIOURS, MODEL_VERSION, GeminiStandIn

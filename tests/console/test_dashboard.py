@@ -184,6 +184,19 @@ class TestIndexAtAGlance:
         needs = {need.what: need for need in as_operator.get(DASHBOARD).context["needs"]}
         assert needs["1 finding of drift"].address == reverse("admin:rag_generation_repair")
 
+    def test_an_index_that_is_behind_needs_somebody_unless_a_reindex_is_at_work(
+        self, as_operator: Client, found: dict[str, State], published: Publish, indexed: Index
+    ) -> None:
+        entry = published("What is one?", "One.")
+        indexed()
+        Job.objects.all().delete()
+        long_ago = timezone.now() - timedelta(hours=1)
+        type(entry).objects.filter(pk=entry.pk).update(answer="Another.", updated_at=long_ago)
+        needs = as_operator.get(DASHBOARD).context["needs"]
+        assert [(need.what, need.button) for need in needs] == [("The index is behind the content", "Reindex")]
+        a_job()
+        assert as_operator.get(DASHBOARD).context["needs"] == []
+
     def test_with_nothing_published_it_says_what_comes_first(
         self, as_operator: Client, found: dict[str, State]
     ) -> None:
@@ -212,7 +225,7 @@ class TestAnswers:
             assert len(as_operator.get(address).context["rows"]) == n
         fallbacks = page.context["fallbacks"]
         assert [(one["stage"], one["reason"]) for one in fallbacks] == [("generator", "timeout")]
-        assert [str(share) for _, share in fallbacks[0]["shares"]] == ["none", "0.0%", "33.3%"]
+        assert [str(share) for _, share, _ in fallbacks[0]["shares"]] == ["none", "0.0%", "33.3%"]
 
     def test_a_window_that_does_not_exist_is_that_of_a_day(self, as_operator: Client, found: dict[str, State]) -> None:
         assert as_operator.get(DASHBOARD, {"window": "9y"}).context["window"] == "24h"

@@ -56,6 +56,8 @@ def content(db: None) -> None:
     )
     Case.objects.create(question="How?", relevant=[entry.external_id])
     MissGroup.objects.create(question="Why?", vector=bytes(12), model="m")
+    MissGroup.objects.create(question="Where?", vector=bytes(4 * 384), model="all-MiniLM-L6-v2")
+    Case.objects.create(question="Who?")
     audit.record(None, "changed", entry, after={"answer": "So or so"})
 
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif behaviour in BODIES:
             self._send(200, BODIES[behaviour])
         elif path["call"] in ("generateContent", "streamGenerateContent"):
-            text = self.standin.text or grounded_answer(received.prompt)
+            text = self.standin.says(received)
             send = self._send_whole if path["call"] == "generateContent" else self._send_stream
             send(behaviour, "" if behaviour == "empty_text" else text)
         else:
@@ -230,6 +230,7 @@ class GeminiStandIn:
     def __init__(self, *, port: int = 0, api_key: str = API_KEY) -> None:
         self.api_key = api_key
         self.text = ""  # what the model says; empty: a grounded answer from the prompt
+        self.says: Callable[[Received], str] = lambda received: self.text or grounded_answer(received.prompt)
         self.retry_after = 7
         self.first_token_delay = 0.0
         self.drip_seconds = 1.0
