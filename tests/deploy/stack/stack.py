@@ -19,15 +19,16 @@ PROJECT_NAME = "steadfast-stack-test"
 SERVICES = ("nginx", "app", "worker", "db", "redis", "qdrant", "prometheus", "alertmanager", "grafana")
 PARTS = ("console", "docker", "faq", "monitoring", "nginx", "rag")
 FILES = ("compose.yml", "manage.py", "requirements.txt", ".dockerignore")
+APP_IMAGE, EDGE_IMAGE = "steadfast-app:stack-test", "steadfast-edge:stack-test"
 HTTP, HTTPS, GRAFANA = 18580, 18543, 18530
-PATIENCE = 180.0
+PATIENCE = 420.0
 ENVIRONMENT = f"""\
 ALLOWED_HOSTS=localhost
 HTTP_PORT={HTTP}
 HTTPS_PORT={HTTPS}
 GRAFANA_PORT={GRAFANA}
-APP_IMAGE=steadfast-app:stack-test
-EDGE_IMAGE=steadfast-edge:stack-test
+APP_IMAGE={APP_IMAGE}
+EDGE_IMAGE={EDGE_IMAGE}
 CSRF_TRUSTED_ORIGINS=https://localhost:{HTTPS}
 RATE_LIMIT_CHAT=100000/second
 EDGE_RATE=100000r/s
@@ -102,8 +103,7 @@ class Stack:
 
     def remove(self) -> None:
         self.compose("down", "-v", "--remove-orphans", check=False)
-        images = ["steadfast-app:stack-test", "steadfast-edge:stack-test"]
-        subprocess.run(["docker", "image", "rm", *images], capture_output=True)
+        subprocess.run(["docker", "image", "rm", APP_IMAGE, EDGE_IMAGE], capture_output=True)
         if self in self.running:
             self.running.remove(self)
 
