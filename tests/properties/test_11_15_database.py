@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,6 +17,7 @@ import pytest
 from django.db import ConnectionHandler
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import DjangoDbBlocker
 
 from console.environment import INVALID, load
 from console.settings.stores import databases
@@ -115,13 +117,15 @@ def asked_by(connection_of: Any, threads: int, together: bool) -> list[int]:
 
 @proof("Django's pool by our settings before the real PostgreSQL", boots="tests/deploy: Gunicorn with its pool")
 @given(most=st.integers(1, 6), rounds=st.lists(st.integers(1, 12), min_size=2, max_size=3), cut=st.booleans())
-def test_property_12_connections_are_pooled(postgresql: Postgresql, most: int, rounds: list[int], cut: bool) -> None:
+def test_property_12_connections_are_pooled(
+    postgresql: Postgresql, django_db_blocker: DjangoDbBlocker, most: int, rounds: list[int], cut: bool
+) -> None:
     """Feature: production-deployment, Property 12: Connection Pooling Configuration
 
     For any database connection establishment, the Django application should use connection pooling settings for
     efficient resource management
     """
-    with pooled(postgresql.url("postgres"), most) as connection_of:
+    with django_db_blocker.unblock(), pooled(postgresql.url("postgres"), most) as connection_of:
         full = asked_by(connection_of, most, together=True)
         assert len(set(full)) == most
         for threads in rounds:
@@ -226,9 +230,16 @@ def test_property_14_what_is_dumped_is_restored(
                 connection.execute("INSERT INTO faq (question) VALUES (%s)", [rows[0][0]])
 
 
+class Careful(Postgresql):
+    """It acknowledges only what it has written down, as the server of a deployment does."""
+
+    def command(self) -> list[str | Path]:
+        return [*super().command(), "-c", "synchronous_commit=on"]
+
+
 @pytest.fixture(scope="module")
 def own() -> Iterator[Postgresql]:
-    with Postgresql() as server:
+    with Careful() as server:
         with psycopg.connect(server.url("postgres")) as connection:
             connection.execute("CREATE TABLE kept (number integer)")
         yield server
