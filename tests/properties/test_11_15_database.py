@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import ConnectionHandler
+from django.db import ConnectionHandler, connections
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
@@ -88,12 +88,14 @@ def test_property_11_nothing_older_than_15(
 def pooled(url: str, most: int) -> Iterator[Any]:
     """A web process's connections, by the settings of an environment."""
     alias = f"pooled_{next(numbers)}"  # Django keeps pools by this name
-    connections = ConnectionHandler({"default": databases(load({}))["default"], alias: databases(
-        load({"DATABASE_URL": url, "DB_POOL_MAX": str(most)}))["default"]})  # fmt: skip
+    made = databases(load({"DATABASE_URL": url, "DB_POOL_MAX": str(most)}))
+    connections.settings[alias] = ConnectionHandler(made).settings["default"]
     try:
         yield lambda: connections[alias]
     finally:
+        connections[alias].close()
         connections[alias].close_pool()
+        del connections[alias], connections.settings[alias]
 
 
 def asked_by(connection_of: Any, threads: int, together: bool) -> list[int]:
