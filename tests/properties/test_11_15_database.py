@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import ConnectionHandler, connections
+from django.db import ConnectionHandler, OperationalError, connections
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
@@ -26,7 +26,7 @@ from tests.properties.composed import kept_by_a_volume
 from tests.properties.proof import proof
 from tests.properties.small_database import at, becoming, environment_of, marks, variations
 from tests.properties.starts import Starts
-from tests.servers import Postgresql
+from tests.servers import Postgresql, until
 
 numbers = count()
 CHECKED = """
@@ -135,7 +135,7 @@ def test_property_12_connections_are_pooled(
         if cut:
             with psycopg.connect(postgresql.url("postgres")) as connection:
                 connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [full])
-            healed = asked_by(connection_of, 1, together=False)
+            healed = until(lambda: healed_by(connection_of), "the pool has fresh connections")
             assert not set(healed) & set(full)
 
 
@@ -230,6 +230,14 @@ def test_property_14_what_is_dumped_is_restored(
         if rows:
             with pytest.raises(psycopg.errors.UniqueViolation):
                 connection.execute("INSERT INTO faq (question) VALUES (%s)", [rows[0][0]])
+
+
+def healed_by(connection_of: Any) -> list[int] | None:
+    """None where the pool gave none within its two seconds, as on a busy machine."""
+    try:
+        return asked_by(connection_of, 1, together=False)
+    except OperationalError:
+        return None
 
 
 class Careful(Postgresql):

@@ -6,4 +6,4 @@ from console.settings.production import *  # noqa: F403
 
 INSTALLED_APPS = ["tests.properties.small"]
 ROOT_URLCONF = "tests.properties.small.urls"
-TEMPLATES: list[dict[str, object]] = []
+TEMPLATES = []
