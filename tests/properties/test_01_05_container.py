@@ -208,7 +208,8 @@ NEVER = (
     "nginx/*",
     "bin/*",
     ".*",
-    "*.md",
+    "README*",
+    "CHANGELOG*",
     "Makefile",
     "*requirements*",
     "compose*",
@@ -250,10 +251,23 @@ def test_property_5_nothing_that_only_builds_is_handed_on(data: st.DataObject) -
     dependencies
     """
     path = str(data.draw(st.sampled_from(repository())).relative_to(PROJECT))
-    goes_in = any(path == one or path.startswith(f"{one}/") for one in copied())
-    assert goes_in == (path == "manage.py" or path.partition("/")[0] in PARTS), path
+    goes_in = within(path, copied()) and not within(path, left_out())
+    assert not goes_in or path == "manage.py" or path.partition("/")[0] in PARTS, path
     assert not (goes_in and any(fnmatch.fnmatch(path, pattern) for pattern in NEVER)), path
+    if path.partition("/")[0] in PARTS and path.endswith(".py"):
+        assert goes_in, path
     assert data.draw(st.sampled_from([*sorted(DEV.keys() - LOCK.keys()), *TOOLS])) not in LOCK
+
+
+def within(path: str, some: list[str]) -> bool:
+    return any(path == one or path.startswith(f"{one}/") for one in some)
+
+
+@cache
+def left_out() -> list[str]:
+    """What .dockerignore keeps from the build although its folder is let in."""
+    lines = (PROJECT / ".dockerignore").read_text().splitlines()
+    return [line for line in lines if line and line[0] not in "#!*"]
 
 
 @cache

@@ -206,6 +206,8 @@ def test_property_34_memory_stays_within_what_is_reckoned(
 
 
 SHUT = """
+import django
+django.setup()
 import os, signal, socket, sys, threading, time, types
 sys.argv = ["gunicorn", "--config", "python:console.gunicorn"]
 from gunicorn.app.wsgiapp import WSGIApplication
@@ -265,6 +267,7 @@ def test_property_35_who_is_being_answered_is_answered(
     if not stops:
         return
     environ = environment_of("postgresql://u:p@127.0.0.1:1/n") | {"WEB_CONCURRENCY": "2"}
+    environ |= {"DJANGO_SETTINGS_MODULE": "console.settings"}
     end = starts.one(SHUT, environ, seconds=seconds / 20, delay=0.25, by=15)
     assert end.status == 0, end.text
     assert "BEGUN" not in end.out or "ANSWER True" in end.out, end.text
@@ -479,7 +482,8 @@ def test_property_40_only_its_own_names_are_answered(site: Site, edge: Edge, hos
     alone = ask_alone(site, address, host=host)
     assert (alone.status != 400) == ours(host), alone.status
     if not ours(host):
-        assert host not in {"evil.net"} and host.encode() not in alone.body.replace(HOST.encode(), b"")
+        # Nothing of it is shown; short ones stand there by chance.
+        assert len(host) < 8 or host.encode() not in alone.body
         through = edge.ask(address, host=host)
         served = re.fullmatch(r"(.*\.)?other\.example\.org|127\.0\.0\.1", host.partition(":")[0])
         assert through.status in {400, 421} or served, (host, through.status)
