@@ -164,7 +164,7 @@ class Maker:
             "{id}", self._dice.choice([self._uuid(), quote(self._text()[:80], safe="", errors="replace"), "1"])
         )
         content: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
-        schema = next(iter(content.values()), {}).get("schema", {})
+        schema: dict[str, Any] = next((one["schema"] for one in content.values()), {})
         body = json.dumps(self._of_schema(schema)).encode("utf-8", "surrogatepass") if schema else b""
         accept = self._dice.choice(["application/json", "text/event-stream", "*/*", self._text()[:60]])
         headers = self._signed(**{"Content-Type": "application/json", "Accept": accept})
