@@ -55,6 +55,20 @@ drill-metrics: $(VENV)/.installed-dev ## Counters while web workers are recycled
 	@METRICS_RECYCLES=$(or $(RECYCLES),1000) METRICS_HOSTILE=10000 METRICS_REPORT=docs/drills/metrics.md \
 		$(BIN)/python -m pytest -s tests/stack/test_metrics_drill.py tests/monitoring/test_metrics.py $(ARGS)
 
+.PHONY: test-stack
+test-stack: $(VENV)/.installed-dev ## The real compose.yml, built and started: needs Docker, takes a quarter of an hour
+	@STEADFAST_STACK=1 $(BIN)/python -m pytest -s -p no:cacheprovider tests/deploy/stack $(ARGS)
+
+.PHONY: properties
+properties: $(VENV)/.installed-dev ## The 46 properties of a deployment, each by a hundred examples; writes docs/properties.md
+	@tests/install-debian-packages
+	@PROPERTIES_REPORT=docs/properties.md $(BIN)/python -m pytest tests/properties $(ARGS)
+
+.PHONY: sabotage
+sabotage: $(VENV)/.installed-dev ## Break a copy of the product once for each property; its test must notice: N="4 22"
+	@tests/install-debian-packages
+	@$(BIN)/python -m tests.properties.sabotage $(N)
+
 .PHONY: lint
 lint: $(VENV)/.installed-dev ## Format, rules, types and migrations
 	@$(BIN)/ruff format --check .

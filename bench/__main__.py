@@ -19,6 +19,8 @@ os.environ |= {
 }
 for name in ("DATABASE_URL", "REDIS_URL", "VECTOR_DB_URL", "QDRANT_HOST", "GEMINI_API_KEY"):
     os.environ.pop(name, None)
+if "BENCH_DATABASE_URL" in os.environ:  # of a server that a bench started for itself
+    os.environ["DATABASE_URL"] = os.environ["BENCH_DATABASE_URL"]
 
 import django  # noqa: E402  # the environment first
 
@@ -26,12 +28,13 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 
+from bench.scrapes import scrapes  # noqa: E402
 from bench.timing import Ratio, side_by_side  # noqa: E402
 
 
 def main() -> None:
     call_command("demo", prepare_only=True, stdout=sys.stderr)
-    for ratio in (*engines(), *answers(), *indexing()):
+    for ratio in (*engines(), *answers(), *indexing(), scrapes()):
         print(ratio, flush=True)
 
 

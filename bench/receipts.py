@@ -11,13 +11,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.db import connection
 from django.utils import timezone
 
 from faq.models import Entry
-from rag.models import Receipt
+from rag.models import MissGroup, Receipt
 
 CHUNK = 5_000
+MADE = 20_000  # in Python; the others are copied by the database
 FALLBACKS = [["generate", "timeout"]], [["vector", "refused"]], [["generate", "rate_limited"]], [["embed", "missing"]]
 RUNGS = ["exact"] * 12 + ["generated"] * 45 + ["verbatim"] * 22 + ["text_search"] * 6 + ["suggestions"] * 15
 UNKNOWN = [
@@ -33,13 +35,31 @@ UNKNOWN = [
 
 
 def write(number: int, *, days: float = 89, seed: int = 1) -> None:
-    """So many of them, as many in each hour. The same seed writes the same."""
-    rows = _made(number, days, random.Random(seed))
+    """So many of them, as many in each hour; on PostgreSQL most are copies of the first, each at a time of its own."""
+    made = min(number, MADE) if connection.vendor == "postgresql" else number
+    rows = _made(made, days, random.Random(seed))
     while some := list(islice(rows, CHUNK)):
         Receipt.objects.bulk_create(some)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
+            copies = number // made - 1
+            for n in range(1, copies + 1):  # one statement each: a statement has its time limit
+                cursor.execute(_copy(days * 86_400 / made * n / (copies + 1)))
             cursor.execute("ANALYZE")
+
+
+def _copy(earlier: float) -> str:
+    """Each receipt that was made once more, so many seconds earlier. Copies have no request ID."""
+    columns = [str(field.column) for field in Receipt._meta.concrete_fields]
+    given = {
+        "id": "gen_random_uuid()",
+        "conversation": "gen_random_uuid()",
+        "request_id": "''",
+        "created_at": f"created_at - interval '{earlier} seconds'",
+    }
+    values = ", ".join(given.get(name, name) for name in columns)
+    into = f"INSERT INTO rag_receipt ({', '.join(columns)})"
+    return f"{into} SELECT {values} FROM rag_receipt WHERE request_id <> ''"
 
 
 def _made(number: int, days: float, draw: random.Random) -> Iterator[Receipt]:
@@ -97,3 +117,22 @@ def _one(draw: random.Random, question: str, entries: list[Entry], at: Any) -> R
         vote=vote,
         vote_reason="It does not say where." if vote == "down" else "",
     )
+
+
+def write_groups(number: int) -> None:
+    """So many groups of misses more, each of one question and far from every other."""
+    draw = np.random.default_rng(1)
+    for at in range(0, max(0, number), CHUNK):
+        vectors = draw.normal(size=(min(CHUNK, number - at), 384)).astype("<f4")
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        MissGroup.objects.bulk_create(
+            MissGroup(
+                question=f"Where is number {at + n}?",
+                vector=vector.tobytes(),
+                model="all-MiniLM-L6-v2",
+                asks=1,
+                wordings=1,
+                heat=-float(at + n) / number,
+            )
+            for n, vector in enumerate(vectors)
+        )

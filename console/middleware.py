@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.core.signals import request_finished
 from django.http import HttpRequest, HttpResponseBase
 
-from console.log_format import request_id
+from rag import tracing
+from rag.tracing import request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 WELL_FORMED = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -34,7 +36,7 @@ class RequestId:
 
 def _forget(**_: object) -> None:
     """Only once the response was sent: a stream still logs after the middleware returned."""
-    request_id.set("-")
+    tracing.forget()
 
 
 request_finished.connect(_forget, dispatch_uid="console.request_id")
@@ -51,3 +53,16 @@ class ConsolePolicy:
         if request.path_info.startswith("/admin/"):
             response._csp_config = settings.CONSOLE_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
         return response
+
+
+class QueuesForOperators:
+    """django-rq has pages of its own, where whoever is of the staff may clear a queue. Where RQ_SHOW_ADMIN_LINK
+    switches them on, they are for operators."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith("/admin/django_rq/") and not request.user.has_perm("rag.change_job"):
+            raise PermissionDenied
+        return self.get_response(request)

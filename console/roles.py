@@ -12,12 +12,9 @@ from django.contrib.auth.models import Group, Permission
 READS_CONTENT = ("faq.view_*",)
 READS_ANSWERS = ("rag.view_*",)
 WRITES = (
-    "faq.add_entry",
-    "faq.change_entry",
-    "faq.add_category",
-    "faq.change_category",
-    "faq.publish_entry",
-    "faq.reindex_entry",
+    *("faq.add_entry", "faq.change_entry", "faq.add_category", "faq.change_category"),
+    *("faq.publish_entry", "faq.reindex_entry"),
+    *("rag.change_missgroup", "rag.add_case", "rag.change_case"),
 )
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -25,12 +22,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "editor": (*READS_CONTENT, *READS_ANSWERS, *WRITES),
     # Reads what others wrote, publishes it, and may delete.
     "reviewer": (
-        *READS_CONTENT,
-        *READS_ANSWERS,
-        *WRITES,
-        "faq.review_entry",
-        "faq.delete_entry",
-        "faq.delete_category",
+        *(*READS_CONTENT, *READS_ANSWERS, *WRITES),
+        *("faq.review_entry", "faq.delete_entry", "faq.delete_category", "rag.delete_case"),
     ),
     # Runs the index and its jobs; reads the content, and writes none.
     "operator": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -16,6 +17,8 @@ from console.environment.schema import is_secret, plain
 BLANK = "[secret]"
 # Shorter ones protect nothing, and blanking them would make every line unreadable.
 SHORTEST = 4
+SHORTEST_IN_BASE64 = 8  # fewer signs are words by chance
+URL_SAFE = str.maketrans("+/", "-_")
 
 
 def blank(text: str) -> str:
@@ -63,4 +66,18 @@ def _forms(secret: str) -> set[str]:
     """As it is, in a URL, in JSON, in a Python literal, and each of these on a page."""
     written = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]}
     written |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    return written | {html.escape(form) for form in written}
+    return written | {html.escape(form) for form in written} | set(_in_base64(secret))
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """The part that is the same whatever stands around it, at each of the three places where it may begin.
+
+    So a password is found in the header of basic authentication as well, beside its user.
+    """
+    raw = secret.encode()
+    for before in range(3):
+        whole = base64.b64encode(b"\0" * before + raw)
+        first, spoilt = (0, 2, 3)[before], (0, 3, 2)[(before + len(raw)) % 3]
+        inner = whole[first : len(whole) - spoilt].decode()
+        if len(inner) >= SHORTEST_IN_BASE64:
+            yield from {inner, inner.translate(URL_SAFE)}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from console.admin.people import own_password
 from console.login import login
 
 urlpatterns = [
     path("", include("monitoring.urls")),
     path("admin/login/", login),  # before the console's own, whose name and address it has
+    path("admin/password_change/", admin.site.admin_view(own_password, cacheable=True)),
     path("admin/", admin.site.urls),
     path("", include("rag.chat.urls")),
 ]

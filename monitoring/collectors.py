@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,12 +181,22 @@ def _machine() -> Iterator[Metric]:
     places = {"data": Path(settings.DATA_DIR), "metrics": slots.counting_in()}
     free = {name: _free(place) for name, place in places.items() if place is not None and place.exists()}
     yield _labelled("faq_filesystem_free_ratio", "Free room where this product writes.", "place", free)
+    if (expiry := _certificate_expiry()) is not None:
+        yield _gauge("faq_tls_certificate_expiry_timestamp_seconds", "When the certificate expires.", expiry)
     directory = slots.counting_in()
     if directory is not None:
         files = len(list(directory.glob("*.db")))
         yield _gauge("faq_metrics_files", "Files in which web processes count.", files)
     memory = _resident_bytes()
     yield _labelled("faq_web_resident_bytes", "Memory of the web processes: all, and the largest.", "of", memory)
+
+
+def _certificate_expiry() -> float | None:
+    """Of the file that TLS_CERTIFICATE_FILE names. The standard library reads one, though it does not say so."""
+    if not settings.TLS_CERTIFICATE_FILE:
+        return None
+    found: dict[str, str] = ssl._ssl._test_decode_cert(str(settings.TLS_CERTIFICATE_FILE))  # type: ignore[attr-defined]
+    return float(ssl.cert_time_to_seconds(found["notAfter"]))
 
 
 def _free(place: Path) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.signals import request_finished, request_started
 from django.db import connection
 from prometheus_client import Counter, Gauge
+
+logger = logging.getLogger(__name__)
 
 IN_PROGRESS = Gauge(
     "faq_http_requests_in_progress", "Requests that are being answered just now.", multiprocess_mode="livesum"
@@ -50,3 +53,6 @@ def _logged_in(**_: Any) -> None:
 
 def _login_failed(**_: Any) -> None:
     LOGINS.labels("refused").inc()
+    logger.warning(
+        "login refused"
+    )  # whose name was tried is not told: it may be a password, typed into the wrong field

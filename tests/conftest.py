@@ -15,6 +15,7 @@ from django.core.cache import cache
 from faq import wording
 from faq.models import Category, Entry
 from monitoring import health, snapshot
+from rag import tracing
 from rag.answering import breaker_orders
 from rag.chat import limits
 from rag.index import generations, indexing, model_files, runners, vector_store
@@ -50,6 +51,7 @@ def _nothing_remembered() -> Iterator[None]:
     wording.forget()
     health.forget()
     snapshot.forget()
+    tracing.forget()
     cache.clear()
     runners.get_runner.cache_clear()
     vector_store.get_vector_store.cache_clear()

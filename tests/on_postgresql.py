@@ -35,6 +35,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def _uses_the_database(item: pytest.Item) -> bool:
+    """But for those in a browser, which sees pages and no database: once is enough."""
+    if "browser" in getattr(item, "fixturenames", ()):
+        return False
     by_class = issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
     fixtures = set(getattr(item, "fixturenames", ()))
     return by_class or bool(fixtures & FIXTURES) or item.get_closest_marker("django_db") is not None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils import timezone
 
 from rag.quality import tallies
@@ -47,7 +49,7 @@ class Figure:
     before: int
     whole: int | None = None
     whole_before: int | None = None
-    query: str = ""  # which receipts it counts
+    query: dict[str, str] = field(default_factory=dict)  # which receipts it counts
     more_is: str = ""  # "better", "worse", or neither
 
     @property
@@ -83,9 +85,9 @@ def figures(window: str) -> dict[str, Any]:
         "windows": TITLES,
         "since": now - WINDOWS[window],
         "until": now,
-        "tiles_of_answers": _tiles(this, former),
-        "rungs": [_rung(rung, by_window) for rung in RUNGS],
-        "fallbacks": _fallbacks(by_window),
+        "tiles_of_answers": [(one, log(now - WINDOWS[window], now, **one.query)) for one in _tiles(this, former)],
+        "rungs": [_rung(rung, by_window, now) for rung in RUNGS],
+        "fallbacks": _fallbacks(by_window, now),
         "counted": {name: _all(rows) for name, rows in by_window.items()},
         "columns": columns(hours, COLUMN_HOURS[window]),
         "charted": TITLES.get(window) if window != "1h" else "6 hours",
@@ -97,22 +99,28 @@ def _tiles(this: Totals, former: Totals) -> list[Figure]:
     votes = {"whole": this.up + this.down, "whole_before": former.up + former.down}
     return [
         Figure("Answers", this.answers, former.answers),
-        Figure("Degraded", this.degraded, former.degraded, query="degraded=1", more_is="worse", **whole),
-        Figure("Misses", this.misses, former.misses, query="miss__exact=1", more_is="worse", **whole),
-        Figure("Helpful votes", this.up, former.up, query="vote__exact=up", more_is="better", **votes),
-        Figure("Unhelpful votes", this.down, former.down, query="vote__exact=down", more_is="worse", **votes),
+        Figure("Degraded", this.degraded, former.degraded, query={"degraded": "1"}, more_is="worse", **whole),
+        Figure("Misses", this.misses, former.misses, query={"miss": "1"}, more_is="worse", **whole),
+        Figure("Helpful votes", this.up, former.up, query={"vote": "up"}, more_is="better", **votes),
+        Figure("Unhelpful votes", this.down, former.down, query={"vote": "down"}, more_is="worse", **votes),
     ]
 
 
-def _rung(rung: str, by_window: dict[str, list[Answers]]) -> dict[str, Any]:
-    counts = {
-        name: sum(row.n for row in rows if row.rung == rung and not row.stage) for name, rows in by_window.items()
-    }
-    shares = [(n, Share(n, _all(by_window[name]))) for name, n in counts.items()]
+def log(since: datetime, until: datetime, **query: str) -> str:
+    """The address of the answers that a number counts."""
+    moments = {"since": since.isoformat(), "until": until.isoformat()}
+    return f"{reverse('admin:rag_receipt_changelist')}?{urlencode(query | moments)}"
+
+
+def _rung(rung: str, by_window: dict[str, list[Answers]], now: datetime) -> dict[str, Any]:
+    shares = []
+    for name, rows in by_window.items():
+        n = sum(row.n for row in rows if row.rung == rung and not row.stage)
+        shares.append((n, Share(n, _all(rows)), log(now - WINDOWS[name], now, rung=rung)))
     return {"name": rung, "title": rung.replace("_", " "), "shares": shares}
 
 
-def _fallbacks(by_window: dict[str, list[Answers]]) -> list[dict[str, Any]]:
+def _fallbacks(by_window: dict[str, list[Answers]], now: datetime) -> list[dict[str, Any]]:
     """Every stage and reason of the longest window, the most frequent first."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for name, rows in by_window.items():
@@ -123,7 +131,14 @@ def _fallbacks(by_window: dict[str, list[Answers]]) -> list[dict[str, Any]]:
     ordered = sorted(counts.items(), key=lambda one: (-one[1]["7d"], one[0]))
     wholes = {name: _all(rows) for name, rows in by_window.items()}
     return [
-        {"stage": stage, "reason": reason, "shares": [(n, Share(n, wholes[name])) for name, n in found.items()]}
+        {
+            "stage": stage,
+            "reason": reason,
+            "shares": [
+                (n, Share(n, wholes[name]), log(now - WINDOWS[name], now, stage=stage, reason=reason))
+                for name, n in found.items()
+            ],
+        }
         for (stage, reason), found in ordered
     ]
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from console.admin.answer_story import RUNGS
+from console.admin.answer_story import REASONS, RUNGS, STAGES
 from rag.models import Receipt
 
 WINDOWS = {
@@ -31,6 +32,8 @@ class Filter:
     text: str = ""
     rung: str = ""
     flags: frozenset[str] = frozenset()
+    stage: str = ""  # of a fallback
+    reason: str = ""
     vote: str = ""
     window: str = ""
     since: datetime | None = None
@@ -47,6 +50,8 @@ class Filter:
             text=query.get("q", "").strip().replace("\0", "")[:200],
             rung=_one_of(query, "rung", RUNGS, faults),
             flags=frozenset(name for name in FLAGS if query.get(name) == "1"),
+            stage=_one_of(query, "stage", STAGES, faults),
+            reason=_one_of(query, "reason", REASONS, faults),
             vote=_one_of(query, "vote", VOTES, faults),
             window=_one_of(query, "window", WINDOWS, faults),
             since=_moment(query, "since", faults),
@@ -61,7 +66,12 @@ class Filter:
         return self == Filter(faults=self.faults)
 
     def apply(self, receipts: QuerySet[Receipt]) -> QuerySet[Receipt]:
-        return receipts.filter(self._text() & self._kind() & self._time())
+        found = receipts.filter(self._text() & self._kind() & self._time())
+        if not (self.stage or self.reason):
+            return found
+        # As it is written on either database: ["generate", "timeout"]
+        fell = (f'["{self.stage}", ' if self.stage else "") + (f'"{self.reason}"]' if self.reason else "")
+        return found.exclude(degraded=[]).alias(fell=Cast("fallbacks", TextField())).filter(fell__contains=fell)
 
     def _text(self) -> Q:
         """An id of an answer, a conversation or a request; else any part of a question."""

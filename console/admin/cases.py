@@ -13,7 +13,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from console.admin.audited import Audited
-from faq.fields import LinesFormField
+from faq.fields import LinesFormField, lines
 from faq.models import Entry
 from rag.models import Case
 
@@ -36,7 +36,7 @@ class CaseForm(CaseModelForm):
         fields = ("question", "relevant", "note")
 
     def clean_relevant(self) -> list[str]:
-        wanted: list[str] = self.cleaned_data["relevant"]
+        wanted = lines(self.cleaned_data["relevant"])
         known = set(Entry.objects.filter(external_id__in=wanted).values_list("external_id", flat=True))
         if unknown := [one for one in wanted if one not in known]:
             raise forms.ValidationError(f"There is no entry {', '.join(unknown)}: name external IDs of entries.")

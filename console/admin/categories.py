@@ -31,6 +31,13 @@ class CategoryAdmin(Audited, ModelAdmin):
         """Whoever is held to four eyes must not be able to close two of them."""
         return () if request.user.has_perm("faq.review_entry") else ("four_eyes",)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if field is not None and db_field.name == "position":
+            # Edited in the list as well, where a field has no label of its own.
+            field.widget.attrs["aria-label"] = "Position"
+        return field
+
     @display(description="Four eyes", ordering="four_eyes", label={"Four eyes": "info", "-": "default"})
     def four_eyes_label(self, category: Category) -> str:
         return "Four eyes" if category.four_eyes else "-"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 
 from console.admin import drift_board
 from console.admin.answer_figures import WINDOWS, figures
@@ -29,12 +28,13 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     state, found = snapshot(), tiles()
     mine: dict[str, Any] = {"title": "Dashboard", "tiles": found, "state": state, "as_of": state.as_of}
     if may("rag.view_generation"):
-        mine["board"] = drift_board.board()
+        mine["board"] = drift_board.board(state.coverage, state.as_of)
+        mine["store_is_out"] = any(one.reading.check.name == "vector_store" and not one.well for one in found)
     if may("rag.view_job"):
         mine |= {"running": _under_way(), "failed_jobs": _failed()}
     if may("rag.view_receipt"):
         window = request.GET.get("window", "")
-        mine |= figures(window if window in WINDOWS else "24h") | {"receipts": _receipts()}
+        mine |= figures(window if window in WINDOWS else "24h")
     mine["needs"] = needs(found, state, mine.get("board"), may)
     return context | mine
 
@@ -47,11 +47,3 @@ def _under_way() -> list[Progress]:
 def _failed() -> list[Progress]:
     rows = Job.objects.filter(state=Job.State.FAILED).select_related("requested_by").order_by("-finished_at")
     return [progress_of(job) for job in rows[:SHOWN]]
-
-
-def _receipts() -> str:
-    """The list that the figures of answers open, where there is one."""
-    try:
-        return reverse("admin:rag_receipt_changelist")
-    except NoReverseMatch:
-        return ""

@@ -49,13 +49,17 @@ class Line:
     in_ledger: bool  # can the ledger know of this kind at all?
 
     @property
+    def by_scan(self) -> bool:
+        """Where there is room for one number: the scan's, if the ledger cannot know or knows of less."""
+        return not self.in_ledger or (self.scanned or 0) > (self.now or 0)
+
+    @property
     def count(self) -> int | None:
-        """The number to show where there is room for one only: of this moment where there is one."""
-        return self.now if self.in_ledger else self.scanned
+        return self.scanned if self.by_scan else self.now
 
     @property
     def source(self) -> str:
-        return "now" if self.in_ledger else "scan"
+        return "scan" if self.by_scan else "now"
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,10 @@ class Board:
         return self.coverage.ratio * 100
 
 
-def board() -> Board:
-    """Of the live generation. Without one, everything that is published is missing."""
+def board(known: coverage.Coverage | None = None, as_of: datetime | None = None) -> Board:
+    """Of the live generation; without one, all that is published is missing. What is known is not counted anew."""
     live = generations.live()
-    counted = coverage.coverage(live) if live else coverage.coverage()
+    counted = known or coverage.coverage(live)
     scan = live.scans.first() if live else None
     found = scan.counts if scan else None
     ledger = {"missing": counted.missing, "outdated": counted.outdated, "unpublished": counted.unpublished}
@@ -97,7 +101,7 @@ def board() -> Board:
         )
         for name, kind in KINDS.items()
     ]
-    return Board(lines, live, scan, timezone.now(), counted)
+    return Board(lines, live, scan, as_of or timezone.now(), counted)
 
 
 def rows(kind: str, *, by_scan: bool, page: str | None) -> dict[str, Any]:

@@ -57,7 +57,6 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
     show_full_result_count = False
     search_fields = ("question", "answer", "variants", "tags", "external_id")
     search_help_text = "Searches questions, variants, answers, tags and external IDs."
-    autocomplete_fields = ("category",)
     warn_unsaved_form = True
     formfield_overrides = {
         models.TextField: {"form_class": PlainLines, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 12})},
@@ -83,11 +82,11 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
     def index_label(self, entry: Any) -> str:
         return INDEX_WORDS[entry.index_state]
 
-    @display(description="Asks", ordering="-asks")
+    @display(description="Asks", ordering="asks")
     def number_of_asks(self, entry: Any) -> str:
         return f"{entry.asked.asks:,}"
 
-    @display(description="Helpful", ordering="-down")
+    @display(description="Helpful", ordering="down")
     def votes(self, entry: Any) -> str:
         if not (entry.asked.up or entry.asked.down):
             return "-"

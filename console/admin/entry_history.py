@@ -27,6 +27,7 @@ class EntryHistory(SimpleHistoryAdmin):
     history_list_per_page = 20
     object_history_template = "console/entries/history.html"
     object_history_list_template = "console/entries/history_list.html"
+    object_history_form_template = "console/entries/history_form.html"
 
     def set_history_delta_changes(self, request: HttpRequest, historical_records: Any, **_: Any) -> None:
         """Each version beside the one before it; the last of the page beside the first of the next."""

@@ -57,6 +57,11 @@ class Tile:
         return self.reading.state in (State.OK, State.OFF)
 
     @property
+    def detail(self) -> str:
+        """Beside the part's name, which clients put before what they say."""
+        return self.reading.detail.removeprefix(f"{self.reading.check.title}: ")
+
+    @property
     def latency(self) -> str:
         return "" if self.reading.latency_ms is None else f"{self.reading.latency_ms:,.0f} ms"
 
@@ -142,6 +147,6 @@ def _as_text(found: list[Tile], image: str) -> str:
     """For a ticket."""
     lines = [f"{timezone.now():%Y-%m-%d %H:%M:%S} UTC{f', image {image}' if image else ''}"]
     for one in found:
-        more = ", ".join(filter(None, [one.latency, one.reading.detail]))
+        more = ", ".join(filter(None, [one.latency, one.detail]))
         lines.append(f"{one.reading.check.title}: {one.look.word.lower()}{f' ({more})' if more else ''}")
     return "\n".join(lines)

@@ -37,7 +37,7 @@ LISTS: dict[str, tuple[str, Q]] = {
     "succeeded": ("Succeeded", Q(state=Job.State.SUCCEEDED)),
 }
 # A running job of these kinds looks up between two batches whether it is to stop.
-RESUMABLE = (Job.Kind.REINDEX, Job.Kind.BUILD, Job.Kind.SCAN, Job.Kind.BACKUP)
+RESUMABLE = (*(Job.Kind.REINDEX, Job.Kind.BUILD, Job.Kind.SCAN, Job.Kind.BACKUP), Job.Kind.TALLY, Job.Kind.MISSES)
 
 
 @admin.register(Job)

@@ -108,6 +108,8 @@ class Application(_Settings):
         "",
         description="A command that the worker runs once a day, for example a script around pg_dump; empty: none.",
     )
+    BACKUP_DIR: Folder = Field(Path("data/backups"), description="Where `manage.py backup` keeps what it takes.")
+    BACKUP_KEEP: int = Field(14, ge=1, le=10_000, description="How many backups are kept; older ones are deleted.")
     GENERATION_DAYS: int = Field(
         7, ge=0, le=365, description="Days for which a former generation of the index is kept for rollback."
     )
@@ -228,6 +230,9 @@ class Security(_Settings):
     )
     TRUSTED_PROXIES: Networks = Field(
         (), description="Addresses or networks of the proxies whose X-Forwarded-For is believed."
+    )
+    TLS_CERTIFICATE_FILE: Folder | None = Field(
+        None, description="The proxy's certificate, where this process can read it: an alert tells before it expires."
     )
     RATE_LIMIT_CHAT: Rate = Field(
         "30/minute", description="Questions that one address may ask; in development only logged."

@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "console.middleware.QueuesForOperators",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
@@ -141,10 +142,13 @@ RECEIPT_DAYS = env.RECEIPT_DAYS
 GENERATION_DAYS = env.GENERATION_DAYS
 JOB_SILENT_SECONDS = env.JOB_SILENT_SECONDS
 BACKUP_COMMAND = env.BACKUP_COMMAND
+BACKUP_DIR = env.BACKUP_DIR
+BACKUP_KEEP = env.BACKUP_KEEP
 RATE_LIMIT_CHAT = env.RATE_LIMIT_CHAT
 RATE_LIMIT_LOGIN = env.RATE_LIMIT_LOGIN
 RATE_LIMIT_ENFORCED = env.deployed
 TRUSTED_PROXIES = list(env.TRUSTED_PROXIES)
+TLS_CERTIFICATE_FILE = env.TLS_CERTIFICATE_FILE
 
 # Static files
 STATIC_URL = "/static/"

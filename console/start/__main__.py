@@ -40,10 +40,11 @@ def _prepare(environment: Environment) -> None:
 
 
 def _web(environment: Environment) -> None:
-    from console.start import static_files, waiting
+    from console.start import checks, static_files, waiting
 
     waiting.for_services(environment)
     static_files.publish()
+    checks.of_concurrency()
     os.environ["DB_POOL_MAX"] = str(environment.DB_POOL_MAX or POOL)
     _become(sys.executable, "-m", "gunicorn", "--config", "python:console.gunicorn")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from console.environment import INVALID, Environment
 logger = logging.getLogger("console.start")
 
 OLDEST = 15  # of PostgreSQL
+MOST_WORKERS = 64
 
 
 def set_up(environment: Environment) -> None:
@@ -56,6 +58,14 @@ def of_deployment() -> None:
     for line in heard.getvalue().splitlines():
         if line.startswith("?:"):
             logger.warning("check --deploy: %s", line.removeprefix("?: "))
+
+
+def of_concurrency() -> None:
+    """Gunicorn reads WEB_CONCURRENCY itself, and an empty one, as compose files have them, would be a traceback."""
+    given = os.environ.pop("WEB_CONCURRENCY", "").strip()
+    if given and not (given.isdigit() and 1 <= int(given) <= MOST_WORKERS):
+        give_up(f"WEB_CONCURRENCY must be a whole number from 1 to {MOST_WORKERS}. Correct it, or leave it out.")
+    os.environ |= {"WEB_CONCURRENCY": given} if given else {}
 
 
 def give_up(sentence: str, status: int = INVALID) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,8 +12,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from faq import versions, wording
-from rag import metrics
-from rag.answering import breaker_orders, cache, conversation, ladder, phrasing, prompt, receipts, retrieval
+from rag.answering import breaker_orders, cache, conversation, ladder, noting, phrasing, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
 from rag.answering.database import DATABASE_BREAKER, asking
@@ -34,8 +32,6 @@ T = TypeVar("T")
 Pieces: TypeAlias = collections.abc.Generator[Delta, None, T]
 
 __all__ = ["GENERATOR_BREAKER", "Answer", "Delta", "Meta", "Source", "Tried", "answer", "breakers", "stream", "try_out"]
-
-logger = logging.getLogger(__name__)
 
 _Landed: TypeAlias = tuple[Draft, list[list[str]]]  # and its fallbacks
 _flights: SingleFlight[_Landed] = SingleFlight()
@@ -271,8 +267,7 @@ def _generated(asked: _Asked, found: Found) -> Pieces[Draft | None]:
 
 
 def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answer:
-    seconds = time.perf_counter() - began
-    asked.trace.milliseconds["total"] = round(1000 * seconds, 2)
+    asked.trace.milliseconds["total"] = round(1000 * (time.perf_counter() - began), 2)
     finished = Answer(
         id=asked.id,
         answer=draft.text,
@@ -287,12 +282,8 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
     )
     if asked.channel == TRIAL:
         return finished
-    metrics.ANSWERS.labels(draft.rung, asked.channel).inc()
-    metrics.ANSWER_SECONDS.labels(draft.rung).observe(seconds)
-    if not cached:
-        metrics.CONFIDENCE.observe(draft.confidence)
-    if draft.miss and not finished.degraded and asked.channel not in UNRECORDED:
-        metrics.MISSES.inc()
-    if asked.channel not in UNRECORDED and not DATABASE_BREAKER.is_open:
+    recorded = asked.channel not in UNRECORDED
+    noting.note(finished, draft, asked.trace, asked.channel, by_asker=recorded)
+    if recorded and not DATABASE_BREAKER.is_open:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from rag.chat.errors import Refused
 from rag.chat.limits import BODY_BYTES, TOO_LARGE, check_size
 from rag.chat.schema import ChatRequest
+from rag.tracing import asked
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -32,7 +33,7 @@ def read(request: HttpRequest, model: type[Body]) -> Body:
     """The JSON body as this model, or Refused."""
     check_type(request)
     check_size(request)
-    return _validated(model, _object(_body(request)))
+    return _noted(_validated(model, _object(_body(request))))
 
 
 def read_form(request: HttpRequest) -> ChatRequest:
@@ -40,13 +41,20 @@ def read_form(request: HttpRequest) -> ChatRequest:
     fields = {"question": request.POST.get("question")}
     conversation = request.POST.get("conversation")
     if not conversation:
-        return _validated(ChatRequest, fields)
+        return _noted(_validated(ChatRequest, fields))
     try:
-        return _validated(ChatRequest, fields | {"conversation": conversation})
+        return _noted(_validated(ChatRequest, fields | {"conversation": conversation}))
     except Refused as refused:
         if refused.code != "invalid_conversation":
             raise
-        return _validated(ChatRequest, fields)
+        return _noted(_validated(ChatRequest, fields))
+
+
+def _noted(body: Body) -> Body:
+    """So that no line of the log repeats what was asked."""
+    if isinstance(body, ChatRequest):
+        asked.set(body.question)
+    return body
 
 
 def check_type(request: HttpRequest) -> None:

@@ -56,7 +56,8 @@ def behind(generation: Generation) -> QuerySet[Any]:
 
 def parked(generation: Generation) -> QuerySet[Any]:
     """Published entries that are missing or outdated because their very text has failed too often."""
-    return _not_current(generation).filter(_is_parked(generation)).order_by("pk")
+    failed = generation.failures.filter(tries__gte=TRIES).values("entry_id")  # few: only these are looked at
+    return _not_current(generation).filter(_is_parked(generation), pk__in=failed).order_by("pk")
 
 
 def of_kind(generation: Generation, kind: str) -> QuerySet[Any]:

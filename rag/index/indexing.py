@@ -76,6 +76,8 @@ def reconcile(
         rows = behind(generation) if only is None else behind(generation).filter(pk__in=only)
         ids = list(rows.values_list("pk", flat=True))
         total += len(ids)
+        if ids:
+            progress.advance(done, total, failed)  # so that it is known how much there is before the first batch ends
         for batch in _batches(ids, suspects):
             progress.take(batch)
             failed += index(generation, batch)

@@ -99,6 +99,7 @@ class Claim:
 
     def finish(self, state: str, outcome: str) -> None:
         self._update(state=state, outcome=outcome[:2_000], in_flight=[], finished_at=timezone.now())
+        logger.info("job ended", extra={"job": self.job_id, "state": str(state)})
 
     def _update(self, **values: Any) -> None:
         beat()

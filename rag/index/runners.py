@@ -19,6 +19,7 @@ from django.db import connection
 from django.utils.module_loading import import_string
 
 from rag.errors import Reason, ServiceUnavailable
+from rag.tracing import NO_REQUEST, on_behalf_of, request_id
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -80,7 +81,10 @@ class RqRunner:
 
         try:
             django_rq.get_queue("default").enqueue_call(
-                "rag.index.work.run", args=(job_id,), result_ttl=600, failure_ttl=7 * 86_400
+                "rag.index.runners.perform",
+                args=(job_id, request_id.get()),
+                result_ttl=600,
+                failure_ttl=7 * 86_400,
             )
         except RedisError as error:
             logger.warning("a job waits for the sweep: %s", type(error).__name__, extra={"job": job_id})
@@ -89,6 +93,14 @@ class RqRunner:
         """Those who said so lately. RQ's own list names a killed worker for minutes."""
         lately = time.time() - ABSENT_SECONDS
         return int(_asked(lambda redis: redis.zcount(PRESENT, lately, "+inf")))
+
+
+def perform(job_id: int, asked_by: str = NO_REQUEST) -> bool:
+    """In the worker: its log lines bear the id of the request that asked for the job."""
+    from rag.index import work
+
+    with on_behalf_of(asked_by):
+        return work.run(job_id)
 
 
 def probe() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import subprocess
 import time
@@ -185,22 +186,35 @@ def _cleanup(job: Job, claim: jobs.Claim) -> str:
 
 def _tally(job: Job, claim: jobs.Claim) -> str:
     """The receipts of every hour that has ended, or was voted on since, into the roll-ups."""
-    hours = counting.count(lambda done, total: claim.advance(done=done, total=total))
+    hours = counting.count(_told(claim))
     return f"{hours} hours counted."
 
 
 def _misses(job: Job, claim: jobs.Claim) -> str:
     """New misses into groups; and the groups asked again near which the index has changed."""
-    grouped = misses.group_new(lambda done, total: claim.advance(done=done, total=total))
-    closed = replaying.replay_concerned(lambda done, total: claim.advance())
+    grouped = misses.group_new(_told(claim))
+    closed = replaying.replay_concerned(_told(claim))
     return f"{grouped} misses grouped, {len(closed)} groups closed."
+
+
+def _told(claim: jobs.Claim) -> jobs.Watch:
+    """Tells the row how far it is, and stops between two steps when somebody asks for it."""
+
+    def step(done: int, total: int) -> None:
+        claim.advance(done=done, total=total)
+        claim.take([])
+
+    return step
 
 
 def _backup(job: Job, claim: jobs.Claim) -> str:
     """The operator's own command, heard of while it runs. Its output may hold secrets and is not kept."""
     began = time.monotonic()
     with subprocess.Popen(  # noqa: S603  # named by the operator, in the environment
-        shlex.split(settings.BACKUP_COMMAND), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        shlex.split(settings.BACKUP_COMMAND),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "STEADFAST_JOB": str(job.pk)},  # `manage.py backup` records itself where this is not set
     ) as backup:
         try:
             while (status := backup.poll()) is None:
@@ -243,7 +257,7 @@ class Reporter:
 
     def advance(self, done: int, total: int, failed: int) -> None:
         self.claim.advance(done=self.before + done, total=self.before + total, failed=failed)
-        if self.claim.watch:
+        if self.claim.watch and done:
             self.claim.watch(self.before + done, self.before + total)
 
 

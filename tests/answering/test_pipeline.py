@@ -162,8 +162,8 @@ class TestGeminiFaults:
     ) -> None:
         if (behaviour, channel) in {("cut", "json"), ("drip", "json")}:
             pytest.skip("a fault of streams")
-        if behaviour in {"hang", "drip"}:
-            settings.RAG_DEADLINE_SECONDS = 1.5
+        # Short only where the deadline is what ends it: a busy machine shall not turn another reason into this one.
+        settings.RAG_DEADLINE_SECONDS = 1.5 if reason == "timeout" else 20.0
         gemini.behave(behaviour)
         given = answer(ASKED, channel=channel)
         assert (given.answered_by, given.degraded) == ("verbatim", ["generate"])

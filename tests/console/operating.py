@@ -56,7 +56,8 @@ class Worker:
         embed = OnnxEmbedder.embed
 
         def gated(embedder: OnnxEmbedder, texts: Any) -> Any:
-            self._gate.acquire()
+            if threading.current_thread() is self._thread:  # the health check embeds too
+                self._gate.acquire()
             return embed(embedder, texts)
 
         patch.setattr(indexing, "BATCH", 4)

@@ -118,6 +118,16 @@ def test_a_password_that_is_set_is_written_down_without_it(client: Client, admin
     assert "correct-horse-1" not in str(list(AuditEvent.objects.values()))
 
 
+def test_one_s_own_password_too_and_only_once_it_is_set(as_editor: Client, editor: User) -> None:
+    address = reverse("admin:password_change")
+    sent = {"old_password": "editor", "new_password1": "correct-horse-1", "new_password2": "correct-horse-1"}
+    assert as_editor.post(address, {**sent, "old_password": "wrong"}).status_code == 200
+    assert not AuditEvent.objects.filter(verb=Verb.PASSWORD).exists()
+    assert as_editor.post(address, sent).status_code == 302
+    assert (newest().verb, newest().actor) == (Verb.PASSWORD, editor)
+    assert "correct-horse-1" not in str(list(AuditEvent.objects.values()))
+
+
 def test_logins_and_failures_are_written_down_and_no_password_typed_as_a_name(
     client: Client, editor: User, caplog: pytest.LogCaptureFixture
 ) -> None:

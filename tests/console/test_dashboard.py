@@ -167,7 +167,10 @@ class TestIndexAtAGlance:
             **{"missing": 1, "outdated": 0, "wrong_recipe": None, "orphan": None, "unpublished": 0},
         }
         for line in board.lines:
-            assert f'href="{reverse("admin:rag_generation_drift", args=[line.name])}"' in page.content.decode()
+            assert (
+                f'href="{reverse("admin:rag_generation_drift", args=[line.name])}{"?by=scan" if line.by_scan else ""}"'
+                in page.content.decode()
+            )
 
     def test_drift_needs_somebody_with_the_button_that_mends_it(
         self, as_operator: Client, found: dict[str, State], published: Publish, indexed: Index
@@ -180,6 +183,19 @@ class TestIndexAtAGlance:
         drift.scan(live)
         needs = {need.what: need for need in as_operator.get(DASHBOARD).context["needs"]}
         assert needs["1 finding of drift"].address == reverse("admin:rag_generation_repair")
+
+    def test_an_index_that_is_behind_needs_somebody_unless_a_reindex_is_at_work(
+        self, as_operator: Client, found: dict[str, State], published: Publish, indexed: Index
+    ) -> None:
+        entry = published("What is one?", "One.")
+        indexed()
+        Job.objects.all().delete()
+        long_ago = timezone.now() - timedelta(hours=1)
+        type(entry).objects.filter(pk=entry.pk).update(answer="Another.", updated_at=long_ago)
+        needs = as_operator.get(DASHBOARD).context["needs"]
+        assert [(need.what, need.button) for need in needs] == [("The index is behind the content", "Reindex")]
+        a_job()
+        assert as_operator.get(DASHBOARD).context["needs"] == []
 
     def test_with_nothing_published_it_says_what_comes_first(
         self, as_operator: Client, found: dict[str, State]
@@ -198,14 +214,18 @@ class TestAnswers:
         receipts(20, 30, "verbatim", fallbacks=[["generator", "timeout"]], degraded=["generator"])
         counting.count()
         page = as_operator.get(DASHBOARD)
-        tiles = {one.title: one for one in page.context["tiles_of_answers"]}
+        tiles = {one.title: one for one, _ in page.context["tiles_of_answers"]}
         assert (tiles["Answers"].now, tiles["Answers"].before) == (40, 20)
         assert (tiles["Misses"].now, tiles["Misses"].share, tiles["Misses"].look) == (10, "25.0%", "sf-poor")
         assert (tiles["Degraded"].now, tiles["Degraded"].before, tiles["Degraded"].look) == (0, 20, "sf-good")
         assert (tiles["Unhelpful votes"].now, tiles["Unhelpful votes"].share) == (10, "10 of 10")
+        for one, address in page.context["tiles_of_answers"]:
+            assert len(as_operator.get(address).context["rows"]) == one.now, "the tile opens what it counts"
+        for n, _, address in page.context["rungs"][0]["shares"]:
+            assert len(as_operator.get(address).context["rows"]) == n
         fallbacks = page.context["fallbacks"]
         assert [(one["stage"], one["reason"]) for one in fallbacks] == [("generator", "timeout")]
-        assert [str(share) for _, share in fallbacks[0]["shares"]] == ["none", "0.0%", "33.3%"]
+        assert [str(share) for _, share, _ in fallbacks[0]["shares"]] == ["none", "0.0%", "33.3%"]
 
     def test_a_window_that_does_not_exist_is_that_of_a_day(self, as_operator: Client, found: dict[str, State]) -> None:
         assert as_operator.get(DASHBOARD, {"window": "9y"}).context["window"] == "24h"

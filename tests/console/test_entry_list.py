@@ -109,7 +109,7 @@ def test_the_list_is_put_in_order_by_asks(as_editor: Client, published: Publish)
         EntryTally.objects.create(entry_id=published(f"{n}?", "x").pk, asks=[5, 50, 0][n])
     column = as_editor.get(LIST).context["cl"].list_display.index("number_of_asks")
     rows = as_editor.get(f"{LIST}?o=-{column}").context["cl"].result_list
-    assert {rows[0].question, rows[2].question} == {"1?", "2?"}
+    assert [row.question for row in rows] == ["1?", "0?", "2?"]
 
 
 # Tabs

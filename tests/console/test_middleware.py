@@ -9,9 +9,9 @@ from django.core.signals import request_finished
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from console.log_format import request_id
 from console.middleware import RequestId
 from console.settings import base
+from rag.tracing import request_id
 
 
 def answer(**headers: str) -> tuple[HttpRequest, HttpResponse, str]:
@@ -45,6 +45,7 @@ def test_two_requests_have_two_ids() -> None:
     assert answer()[1]["X-Request-ID"] != answer()[1]["X-Request-ID"]
 
 
+@pytest.mark.django_db  # Django looks after its connections at the end of a request
 def test_the_id_is_forgotten_once_the_response_was_sent() -> None:
     answer(X_Request_ID="abc")
     assert request_id.get() == "abc", "a stream still logs after the middleware returned"

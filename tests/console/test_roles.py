@@ -107,3 +107,16 @@ def test_only_who_reviews_turns_four_eyes_on_or_off(client: Client, editor: User
     client.post(address, {"name": "Law", "position": "1"})
     category.refresh_from_db()
     assert not category.four_eyes
+
+
+@pytest.mark.parametrize("path", ["dashboard/", "dashboard/queues/0/clear/", "dashboard/stats.json"])
+def test_the_queue_s_own_pages_are_for_operators(client: Client, in_role: InRole, path: str) -> None:
+    """They are switched off, so an operator is let through to where there is nothing."""
+    address = f"/admin/django_rq/{path}"
+    assert client.get(address).status_code == 403
+    for role in ("editor", "reviewer", "analyst"):
+        client.force_login(in_role(role))
+        assert client.get(address).status_code == 403
+        assert client.post(address).status_code == 403
+    client.force_login(in_role("operator"))
+    assert client.get(address).status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import logging
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 
 from console import environment
 from console.environment import load
-from console.log_format import JsonLines, TextLines, WithRequestId, request_id
+from console.log_format import JsonLines, TextLines, WithRequestId
 from console.secrecy import BLANK, blank, secrets
+from rag.tracing import request_id
 
 PASSWORD = 'pa ss/wo"rd%<é>'
 ENVIRON = {
@@ -75,6 +77,19 @@ def test_a_secret_is_blanked_however_it_is_written(secret: str) -> None:
         )
 
 
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("before", ["", "u:", "us:", "user:"])
+@pytest.mark.parametrize("after", ["", "@", "@h", "@host"])
+def test_in_base64_too_whatever_stands_beside_it(secret: str, before: str, after: str) -> None:
+    for code in (base64.b64encode, base64.urlsafe_b64encode):
+        coded = code(f"{before}{secret}{after}".encode()).decode()
+        told = blank(f"Authorization: Basic {coded}")
+        assert BLANK in told
+        left = told.replace(BLANK, "").removeprefix("Authorization: Basic ")
+        # The signs that stand half for it and half for what is beside it tell no character.
+        assert len(left) <= len(code(f"{before}{after}".encode())) + 8
+
+
 def test_an_address_stays_readable_without_its_password() -> None:
     assert blank("redis://:redis-passw0rd@redis:6379/0 refused") == f"redis://:{BLANK}@redis:6379/0 refused"
 
@@ -114,6 +129,7 @@ def test_a_json_line_is_one_object_with_what_a_collector_needs() -> None:
     assert values.pop("time").endswith("+00:00")
     assert values == {
         "level": "ERROR",
+        "event": "library",
         "logger": "test",
         "request_id": "-",
         "message": "answered it",

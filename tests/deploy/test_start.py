@@ -85,6 +85,12 @@ def test_a_bad_environment_ends_at_once_with_every_fault_and_no_port(postgresql:
     assert "hunter" not in messages(log) and "Traceback" not in messages(log)
 
 
+def test_a_number_of_workers_that_is_none_is_told(postgresql: Postgresql) -> None:
+    status, log = ended(begin("web", environment(new_database(postgresql), WEB_CONCURRENCY="many")))
+    assert status == INVALID
+    assert "WEB_CONCURRENCY must be a whole number" in messages(log) and "Traceback" not in messages(log)
+
+
 def test_a_database_that_comes_later_is_waited_for() -> None:
     """Feature: production-deployment, Property 27: Startup Dependency Order"""
     server = Postgresql()
@@ -172,7 +178,9 @@ def test_web_starts_gunicorn_in_its_place_and_ends_gracefully(
     """Feature: production-deployment, Properties 31, 33 and 35"""
     shared = tmp_path / "static"
     shared.mkdir()
-    environ = environment(new_database(postgresql), f"redis://127.0.0.1:{redis.port}/9", STATIC_SHARE=str(shared))
+    environ = environment(
+        new_database(postgresql), f"redis://127.0.0.1:{redis.port}/9", STATIC_SHARE=str(shared), WEB_CONCURRENCY=""
+    )
     web = begin("web", environ)
     until(lambda: answers(environ["PORT"], "/healthz") == 200, "the web server answers", 60)
     assert answers(environ["PORT"], "/readyz") == 200

@@ -30,7 +30,8 @@ def _asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look is a new one; and the first question may load a client, which takes its time."""
     monkeypatch.setattr(health, "AT_ONCE_SECONDS", 0.0)
     monkeypatch.setattr(asking, "RECHECK_SECONDS", 0.0)
-    monkeypatch.setattr(asking, "WAIT_SECONDS", 5.0)
+    monkeypatch.setattr(asking, "WAIT_SECONDS", 30.0)
+    monkeypatch.setattr(generator_probe, "PATIENCE", 20.0)
     monkeypatch.setattr(asking, "HANGS_SECONDS", 0.0)  # who is late after that time is down
 
 

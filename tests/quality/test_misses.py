@@ -99,6 +99,17 @@ class TestGrouping:
         misses.group_new()
         assert MissGroup.objects.get().wordings == 4
 
+    def test_a_job_that_is_to_stop_stops_between_two_batches_and_keeps_what_is_done(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(misses, "BATCH", 1)
+        ask(*BICYCLE)
+        job = jobs.request(Job.Kind.MISSES)
+        Job.objects.filter(pk=job.pk).update(cancel_requested=True)
+        work.run(job.pk)
+        job.refresh_from_db()
+        assert (job.state, misses.ungrouped().count()) == (Job.State.CANCELLED, 2)
+
     def test_the_sweep_asks_for_it(self) -> None:
         ask(BICYCLE[0])
         work.sweep()
@@ -133,6 +144,22 @@ class TestClosing:
         assert (bicycle.state, bicycle.asks_answered, bicycle.asks_replayed) == ("answered", 4, 4)
         assert not replaying.due()
 
+    def test_after_a_large_import_the_index_is_searched_for_each_group(
+        self, bicycle: MissGroup, published: Published, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(replaying, "EMBEDDED", 0)
+        self.publish(published)
+        assert done().outcome == "0 misses grouped, 1 groups closed."
+        assert not replaying.due()
+
+    def test_what_one_job_does_not_manage_stays_due(
+        self, bicycle: MissGroup, published: Published, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(replaying, "REPLAYED", 0)
+        self.publish(published)
+        assert done().outcome == "0 misses grouped, 0 groups closed."
+        assert replaying.due()
+
     def test_an_entry_of_something_else_leaves_it_open(self, bicycle: MissGroup, published: Published) -> None:
         published("How do I cancel?", "Under Billing.")
         work.run(jobs.request().pk)
@@ -152,7 +179,7 @@ class TestClosing:
         with mock.patch.object(OnnxEmbedder, "embed", side_effect=EmbedderUnavailable("missing")):
             job = done()
         assert job.state == Job.State.FAILED
-        assert "cannot be asked again while embed is out" in job.outcome
+        assert job.outcome == "embedder: missing"
         bicycle.refresh_from_db()
         assert (bicycle.state, bicycle.replayed_at) == ("open", None)
         assert replaying.due()

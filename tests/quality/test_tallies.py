@@ -211,7 +211,7 @@ receipts = st.lists(
 
 
 class TalliesAreExact(TestCase):
-    @settings(max_examples=40)
+    @settings(max_examples=40, deadline=None)
     @given(before=receipts, after=receipts, votes=st.lists(st.integers(0, 11)), since=st.integers(1, 70 * 60))
     def test_whenever_they_are_counted_they_say_what_the_receipts_say(
         self, before: Any, after: Any, votes: list[int], since: int

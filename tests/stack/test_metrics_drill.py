@@ -21,7 +21,7 @@ from tests.stack.web import Web
 
 RECYCLES = int(os.environ.get("METRICS_RECYCLES", "10"))
 WORKERS = 3
-REQUESTS_EACH = 12  # for which a worker lives
+REQUESTS_EACH = 5  # for which a worker lives
 ASKERS = 4
 KINDS = 4  # files of one slot
 SPARE = 2  # the master's slot, and one more: a worker is there before its forerunner is seen to have ended

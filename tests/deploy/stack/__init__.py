@@ -1,0 +1,1 @@
+"""The real compose.yml, built and started. Run by `make test-stack` only."""

@@ -1,0 +1,81 @@
+"""docs/properties.md, as a run of the proofs leaves it where PROPERTIES_REPORT names it."""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.properties.proof import TAG, Proof, stated
+from tests.properties.sabotages import SABOTAGES
+
+HEAD = """\
+# The 46 properties
+
+Written by `make properties`, a run of `tests/properties/` on {date}. Each test draws a hundred examples or more of
+what the property speaks of and looks at what the product does. Where a whole start of the product is too slow for a
+hundred examples, they go to its own code in a light layer, and the starts named under "real starts" confirm it.
+`make sabotage` breaks the product in one place for each property, and its test must notice.
+
+The tag in a test is `Feature: production-deployment, Property N: title`; the sentence of the property stands below it.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    number: int
+    name: str
+    proof: Proof
+    outcome: str
+
+
+rows: dict[str, Row] = {}
+
+
+def tagged(test: object) -> int | None:
+    found = TAG.search(inspect.getdoc(test) or "")
+    return int(found[1]) if found else None
+
+
+def note(item: pytest.Item, proof: Proof, outcome: str) -> None:
+    number = tagged(getattr(item, "obj", None))
+    if number is not None:
+        rows[item.nodeid] = Row(number, item.nodeid.partition("[")[0], proof, outcome)
+
+
+def write() -> None:
+    report = os.environ.get("PROPERTIES_REPORT")
+    if report and rows:
+        Path(report).write_text(text(), encoding="utf-8")
+
+
+def text() -> str:
+    by_number = {row.number: row for row in rows.values()}
+    parts = [HEAD.format(date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"))]
+    passed = sum(row.outcome == "passed" for row in by_number.values())
+    examples = sum(row.proof.examples for row in by_number.values())
+    parts.append(f"**{passed} of {len(stated())} passed**, with {examples:,} examples.\n")
+    for one in stated():
+        parts.append(f"## {one.number}. {one.title}\n{one.sentence}\n")
+        parts.append(_facts(by_number.get(one.number)))
+    return "\n".join(parts)
+
+
+def _facts(row: Row | None) -> str:
+    if row is None:
+        return "- last result: **not run**\n"
+    file, _, name = row.name.partition("::")
+    lines = [
+        f"- test: `{name.replace('::', '.')}` in `{file}`",
+        f"- layer: {row.proof.layer}",
+        f"- examples: {row.proof.examples}",
+        f"- real starts: {row.proof.boots or 'the layer is the real thing'}",
+        *([f"- reading chosen: {row.proof.reading}"] if row.proof.reading else []),
+        f"- sabotage: {SABOTAGES[row.number].what}" if row.number in SABOTAGES else "- sabotage: none",
+        f"- last result: {row.outcome}",
+    ]
+    return "\n".join(lines) + "\n"

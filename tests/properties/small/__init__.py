@@ -1,0 +1,1 @@
+"""An app with five migrations that leave a mark each: what the entrypoint does with a plan, in milliseconds."""

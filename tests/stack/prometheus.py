@@ -1,0 +1,71 @@
+"""Debian's Prometheus, with our rules and our scrape, every second instead of every fifteen."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import yaml
+
+from tests.monitoring.shipped import PROMETHEUS
+from tests.servers import Server
+
+WINDOW = "20s"  # for Grafana's $__rate_interval
+
+
+class Prometheus(Server):
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+        config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        config["rule_files"] = [str(PROMETHEUS / name) for name in config["rule_files"]]
+        config["alerting"] = {}
+        (job,) = config["scrape_configs"]
+        del job["dns_sd_configs"]
+        job["static_configs"] = [{"targets": [target]}]
+        (self.folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+
+    def command(self) -> list[str | Path]:
+        return [
+            "prometheus",
+            f"--config.file={self.folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self.folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+        ]
+
+    def answers(self) -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=10) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def get(self, path: str, **parameters: str | float) -> Any:
+        """The data of an answer; AssertionError with Prometheus's own words when it refuses."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}{path}?{urlencode(parameters)}", timeout=10) as response:
+                return json.loads(response.read())["data"]
+        except HTTPError as error:
+            raise AssertionError(f"{parameters}: {error.read().decode()}") from None
+
+    def values(self, expression: str, seconds: float = 30.0) -> list[float]:
+        """Everything that an expression of a panel gave in the last seconds, NaN left out."""
+        now = time.time()
+        found = self.get("/api/v1/query_range", query=filled_in(expression), start=now - seconds, end=now, step=1)
+        return [float(value) for series in found["result"] for _, value in series["values"] if value != "NaN"]
+
+    def names(self) -> set[str]:
+        return set(self.get("/api/v1/label/__name__/values"))
+
+
+def filled_in(expression: str) -> str:
+    """As Grafana would send it."""
+    for variable, value in {"$__rate_interval": WINDOW, "$job": "steadfast", "$instance": ".*"}.items():
+        expression = expression.replace(variable, value)
+    assert "$" not in expression, expression
+    return expression

@@ -1,0 +1,259 @@
+"""A real Prometheus watches a real product under load: every panel has data, and every name is one that exists."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+from urllib.request import Request
+
+import pytest
+
+from tests.monitoring.shipped import alerts, names, names_in_panels, names_in_rules, panels
+from tests.servers import until
+from tests.stack.asker import Asker
+from tests.stack.conftest import Environment
+from tests.stack.product import Product
+from tests.stack.prometheus import Prometheus
+from tests.stack.scraping import parsed
+from tests.standins.gemini import API_KEY, GeminiStandIn
+
+SETTLES = 60.0
+SIGNING_KEY = "watched/signs+with?this&0123456789-0123456789-0123456789"
+STORE_KEY = "watched-store-key~0123456789"
+# Others have named these.
+LIBRARY = ("django_", "python_", "process_", "rq_")
+
+
+@pytest.fixture(scope="module")
+def watched(
+    tmp_path_factory: pytest.TempPathFactory, servers: Callable[[], Environment]
+) -> Iterator[tuple[Product, Prometheus]]:
+    folder = tmp_path_factory.mktemp("watched")
+    with GeminiStandIn() as gemini:
+        product = Product(
+            folder,
+            **servers(),  # type: ignore[arg-type]
+            GEMINI_API_KEY=API_KEY,
+            SECRET_KEY=SIGNING_KEY,
+            QDRANT_API_KEY=STORE_KEY,
+            GEMINI_BASE_URL=gemini.url,
+            BACKUP_COMMAND="true",
+            TLS_CERTIFICATE_FILE=str(_certificate(folder)),
+            IMAGE_VERSION="1.2.3",
+            LOG_FORMAT="json",
+            LOG_LEVEL="DEBUG",  # the most that can be told
+        )
+        with product, Prometheus(product.address.removeprefix("http://")) as prometheus, under_load(product):
+            gemini.behave(*["403"] * 3, "good")
+            _guess_passwords(product)
+            _pretend_a_job_runs(product)
+            until(lambda: prometheus.values("ALERTS"), "an alert fires", SETTLES)
+            yield product, prometheus
+
+
+@contextmanager
+def under_load(product: Product) -> Iterator[None]:
+    over = threading.Event()
+
+    def ask() -> None:
+        asker, number = Asker(product.address), 0
+        while not over.is_set():
+            number += 1
+            question = (
+                "How do I import a CSV file?",
+                f"can you tell me how importing works {number}",
+                f"moon {number}",
+            )
+            given = asker.ask(question[number % 3])
+            if given.status == 200:
+                vote = json.dumps({"vote": "up"}).encode()
+                headers = {"Content-Type": "application/json", "X-CSRFToken": asker.token(), "Origin": asker.address}
+                asker.send(Request(f"{asker.address}/api/chat/{given.json['id']}/feedback/", vote, headers))
+            asker.send(_streamed(asker, "How do I publish an entry?"))
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _streamed(asker: Asker, question: str) -> Request:
+    headers = {"Content-Type": "application/json", "X-CSRFToken": asker.token(), "Accept": "text/event-stream"}
+    body = json.dumps({"question": question}).encode()
+    return Request(f"{asker.address}/api/chat/", body, {**headers, "Origin": asker.address})
+
+
+def _guess_passwords(product: Product) -> None:
+    """As somebody does who must not, for an alert."""
+    code = """
+from django.contrib.auth.models import User
+User.objects.create_user("known", password="known", is_staff=True)
+"""
+    product.does(code)
+    for _ in range(31):
+        Asker(product.address).post("/admin/login/", username="nobody", password="guess")
+    Asker(product.address).post("/admin/login/", username="known", password="known")
+
+
+def _pretend_a_job_runs(product: Product) -> None:
+    """One that stays where it is: heard of in an hour's time, so that nobody takes it over."""
+    product.does("""
+from datetime import timedelta
+from django.utils import timezone
+from rag.models import Job
+soon = timezone.now() + timedelta(hours=1)
+Job.objects.create(kind="build", scope_key="pretended", state="running", total=10, done=4, heartbeat_at=soon)
+""")
+
+
+def _certificate(folder: Path) -> Path:
+    made = folder / "certificate.pem"
+    words = [
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=test",
+    ]
+    command = ["openssl", "req", *words, "-keyout", str(folder / "key.pem"), "-out", str(made)]
+    subprocess.run(command, check=True, capture_output=True)
+    return made
+
+
+Watched = tuple[Product, Prometheus]
+
+
+def test_every_panel_has_data(watched: Watched) -> None:
+    _, prometheus = watched
+    empty: dict[str, str] = {}
+    for dashboard, panel in panels():
+        for target in panel["targets"]:
+            name = f"{dashboard}: {panel['title']}: {target['refId']}"
+
+            def has_data(expression: str = target["expr"]) -> bool:
+                return bool(prometheus.values(expression))
+
+            try:
+                until(has_data, name, 20.0, pause=1.0)
+            except AssertionError:
+                empty[name] = target["expr"]
+    assert empty == {}
+
+
+def test_every_name_in_rules_and_panels_is_scraped(watched: Watched) -> None:
+    _, prometheus = watched
+    assert (names_in_rules() | names_in_panels()) - prometheus.names() == set()
+
+
+def test_every_metric_is_used_by_a_rule_or_a_panel(watched: Watched) -> None:
+    product, _ = watched
+    scraped = {name for name, _ in parsed(product.get("/metrics").text).values if name.startswith("faq_")}
+    used = names_in_rules() | names_in_panels()
+    families = {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in used}
+    unused = {
+        name
+        for name in scraped
+        if name.removesuffix("_sum").removesuffix("_count").removesuffix("_bucket") not in families
+    }
+    assert unused == set()
+
+
+def test_promtool_finds_nothing_wrong_with_the_scrape(watched: Watched) -> None:
+    product, _ = watched
+    scraped = product.get("/metrics").text
+    ours = "\n".join(line for line in scraped.splitlines() if not _is_the_library_s(line)) + "\n"
+    ran = subprocess.run(["promtool", "check", "metrics"], input=ours, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")
+
+
+def _is_the_library_s(line: str) -> bool:
+    words = line.split()
+    name = words[2] if line.startswith("#") else words[0] if words else ""
+    return name.startswith(LIBRARY)
+
+
+def test_the_series_stay_within_their_number(watched: Watched) -> None:
+    product, _ = watched
+    assert len(parsed(product.get("/metrics").text).values) <= 1_500
+
+
+def test_only_the_alerts_fire_that_should(watched: Watched) -> None:
+    _, prometheus = watched
+    firing = {
+        series["metric"]["alertname"]
+        for series in prometheus.get("/api/v1/query", query='ALERTS{alertstate="firing"}')["result"]
+    }
+    # Promises are about how quick and sure answers are, which is the load's and the machine's affair.
+    causes = {name for name in firing if not name.startswith("Answers")}
+    assert causes <= {"LoginAttack", "GeminiKeyRejected"}
+    assert "LoginAttack" in firing
+
+
+def test_prometheus_finds_no_rule_that_fails(watched: Watched) -> None:
+    _, prometheus = watched
+    groups: list[dict[str, Any]] = prometheus.get("/api/v1/rules")["groups"]
+    judged = [rule for group in groups for rule in group["rules"]]
+    assert [rule["name"] for rule in judged if rule["health"] != "ok"] == []
+    assert {alert["alert"] for alert in alerts()} <= {rule["name"] for rule in judged}
+
+
+def test_names_are_found_in_an_expression() -> None:
+    expression = 'sum by (rung) (rate(faq_answers_total{rung="faq_none"}[5m])) > 0 and faq:requests:increase1h > up'
+    assert names(expression) == {"faq_answers_total", "faq:requests:increase1h", "up"}
+
+
+def test_no_secret_is_in_any_output(watched: Watched) -> None:
+    """Log, error pages, metrics and rows, after Gemini has refused the key by quoting it."""
+    product, _ = watched
+    outputs = {path: product.get(path).text for path in ("/metrics", "/readyz", "/nowhere", "/admin/nowhere", "/api/x")}
+    outputs["log"] = product.log()
+    outputs["rows"] = product.does("""
+from django.apps import apps
+for model in apps.get_models():
+    if model._meta.app_label in ("rag", "faq", "console", "admin"):
+        print(*model._default_manager.order_by("pk").values()[:500], sep="\\n")
+""")
+    assert "HTTP 403" in outputs["log"]
+    assert "verbatim" in outputs["rows"] or "exact" in outputs["rows"]
+    found = [
+        (where, form)
+        for where, text in outputs.items()
+        for secret in (SIGNING_KEY, STORE_KEY, API_KEY)
+        for form in _written(secret)
+        if form in text
+    ]
+    assert found == []
+
+
+def _written(secret: str) -> list[str]:
+    inner = [b64encode(secret.encode()), b64encode(b"u:" + secret.encode())[4:-4]]
+    return [secret, quote(secret, safe=""), quote_plus(secret), *(text.decode().rstrip("=") for text in inner)]
+
+
+def test_each_line_of_the_log_is_json_and_none_tells_a_question(watched: Watched) -> None:
+    product, _ = watched
+    lines = [line for line in product.log().splitlines() if line.startswith("{")]
+    told = [json.loads(line) for line in lines]
+    answers = [line for line in told if line["event"] == "answer"]
+    assert answers
+    assert all(line["request_id"] != "-" and line["rung"] and line["milliseconds"]["total"] for line in answers)
+    assert [line for line in told if line["event"] == "unlisted"] == []
+    assert "publish an entry?" not in "\n".join(lines)
+    assert "how importing works" not in "\n".join(lines)
