@@ -4,9 +4,49 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Self
 from urllib.parse import urlsplit
+
+Spoil = Callable[[bytes], Iterable[bytes]]
+
+
+class Ended(Exception):
+    """This connection ends here."""
+
+
+def slowly(seconds: float, *, at_once: int = 65_536) -> Spoil:
+    """A pause before every so many bytes: one pause is a delay, one a byte is a drip."""
+
+    def spoil(data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), at_once):
+            time.sleep(seconds)
+            yield data[start : start + at_once]
+
+    return spoil
+
+
+def cut_short(kept: int) -> Spoil:
+    """No more than the first bytes, and then the line is closed."""
+
+    def spoil(data: bytes) -> Iterator[bytes]:
+        yield data[:kept]
+        raise Ended
+
+    return spoil
+
+
+def rewritten(body: bytes, *, kind: str = "application/json") -> Spoil:
+    """Another body in place of each reply's, with status 200."""
+
+    def spoil(data: bytes) -> Iterator[bytes]:
+        if data.startswith(b"HTTP/"):
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+            yield head.encode() + body
+
+    return spoil
 
 
 class Line:
@@ -18,6 +58,7 @@ class Line:
         self._scheme = parts.scheme
         self._flowing = threading.Event()
         self._flowing.set()
+        self._spoilt: Spoil | None = None
         self._listener: socket.socket | None = None
         self._ends: set[socket.socket] = set()
         self._port = 0
@@ -39,7 +80,14 @@ class Line:
         """As when the server hangs: connections are accepted, and nothing is ever answered."""
         self._flowing.clear()
 
+    def spoil(self, spoil: Spoil) -> None:
+        """Each stretch of bytes that the server sends goes through this first; `slowly`, `cut_short` and
+        `rewritten` make some. The requests pass as they are.
+        """
+        self._spoilt = spoil
+
     def mend(self) -> None:
+        self._spoilt = None
         self._flowing.set()
         if self._listener is None:
             self._listen()
@@ -69,17 +117,18 @@ class Line:
         with client, suppress(OSError), socket.create_connection(self._target) as server:
             self._ends |= {client, server}
             try:
-                back = threading.Thread(target=self._pass, args=(server, client), daemon=True)
+                back = threading.Thread(target=self._pass, args=(server, client, True), daemon=True)
                 back.start()
                 self._pass(client, server)
                 back.join()
             finally:
                 self._ends -= {client, server}
 
-    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
+    def _pass(self, source: socket.socket, sink: socket.socket, back: bool = False) -> None:
+        with suppress(OSError, Ended):
             while data := source.recv(65_536):
                 self._flowing.wait()
-                sink.sendall(data)
+                for piece in self._spoilt(data) if back and self._spoilt else [data]:
+                    sink.sendall(piece)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

@@ -26,6 +26,7 @@ from console.admin.entry_history import EntryHistory
 from console.admin.entry_transfer import EntryTransferAdmin
 from console.admin.entry_words import INDEX_COLOURS, INDEX_WORDS, STATUS_COLOURS
 from console.admin.entry_writing import EntryWriting
+from console.admin.known_choice import KnownChoice
 from faq.fields import LinesField
 from faq.models import Entry
 from rag.index.coverage import with_index_state
@@ -67,6 +68,11 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
         ("Where it belongs", {"fields": (("category", "language"), "tags", "external_id")}),
         ("Publication", {"fields": (("status", "review_date"),)}),
     )
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **options: Any) -> Any:
+        if db_field.name in self.autocomplete_fields:
+            options.setdefault("widget", KnownChoice(db_field, self.admin_site, using=options.get("using")))
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
     @display(description="Status", ordering="status", label=STATUS_COLOURS)
     def status_label(self, entry: Entry) -> str:

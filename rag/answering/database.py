@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from django.db import Error, InterfaceError, OperationalError
 
+from rag.answering.silence import bounded
 from rag.errors import Reason, ServiceUnavailable
 from rag.resilience import Breaker, registered
 
@@ -18,7 +19,7 @@ DATABASE_BREAKER = registered(Breaker("database", failures_to_open=1))
 def asking() -> Iterator[None]:
     """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again."""
     try:
-        with DATABASE_BREAKER.guard():
+        with DATABASE_BREAKER.guard(), bounded():
             try:
                 yield
             except (OperationalError, InterfaceError) as error:

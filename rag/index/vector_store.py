@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 WRITE_SECONDS = 30.0
 SEARCH_SECONDS = 2.0
 SCROLL_BATCH = 500
+MOST_ASKERS = 16  # at once in one process, twice its threads: some may be held up by a reply that drips
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class QdrantStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: dict[float, QdrantClient] = {}
+        self._askers: ThreadPoolExecutor | None = None
 
     def describe(self, collection: str) -> Collection | None:
         if not self._call(lambda: self._client.collection_exists(collection)):
@@ -159,7 +162,9 @@ class QdrantStore:
 
     def search(self, alias: str, vector: Vector, limit: int) -> list[Match]:
         found = self._call(
-            lambda: self._reader.query_points(alias, query=vector.tolist(), limit=limit, with_payload=True)
+            lambda: self._in_time(
+                lambda: self._reader.query_points(alias, query=vector.tolist(), limit=limit, with_payload=True)
+            )
         )
         return [_match(point.payload, point.score) for point in found.points]
 
@@ -197,6 +202,16 @@ class QdrantStore:
                     check_compatibility=False,
                 )
             return self._made[seconds]
+
+    def _in_time(self, ask: Callable[[], Any]) -> Any:
+        """The client bounds single reads: a reply that drips would be waited for as long as it drips."""
+        with self._lock:
+            if self._askers is None:
+                self._askers = ThreadPoolExecutor(MOST_ASKERS, thread_name_prefix="qdrant")
+        try:
+            return self._askers.submit(ask).result(SEARCH_SECONDS + 0.5)
+        except TimeoutError as error:
+            raise VectorStoreUnavailable("timeout", "Qdrant: no whole reply in time") from error
 
     def _delete(self, collection: str, chosen: Any) -> None:
         from qdrant_client import models

@@ -33,12 +33,17 @@ def ground(model: object, qdrant_url: str, tmp_path_factory: pytest.TempPathFact
         yield grounds.warm(ground)
 
 
-def asked_at_once(ground: Ground, questions: list[str]) -> list[Reply]:
-    def ask(text: str) -> Reply:
-        return Asker(ground.product.address).ask(text)
+def askers(ground: Ground, number: int) -> list[Asker]:
+    """Each with the page open."""
+    every = [Asker(ground.product.address) for _ in range(number)]
+    for one in every:
+        one.token()
+    return every
 
+
+def asked_at_once(askers: list[Asker], questions: list[str]) -> list[Reply]:
     with ThreadPoolExecutor(len(questions)) as pool:
-        return list(pool.map(ask, questions))
+        return list(pool.map(Asker.ask, askers, questions))
 
 
 def useful(reply: Reply) -> bool:
@@ -47,10 +52,11 @@ def useful(reply: Reply) -> bool:
 
 def test_200_askers_of_one_question_cost_one_call_a_process(ground: Ground) -> None:
     """Row 43: single flight, and what it found is kept for both processes."""
+    many = askers(ground, 200)
     ground.gemini.first_token_delay = 0.3
     before = len(ground.gemini.requests)
     try:
-        replies = asked_at_once(ground, [question()] * 200)
+        replies = asked_at_once(many, [question()] * 200)
     finally:
         ground.gemini.first_token_delay = 0.0
     assert all(useful(one) for one in replies)
@@ -104,9 +110,10 @@ def test_a_worker_that_is_stopped_holds_up_nobody_else(ground: Ground) -> None:
 
 def test_a_long_lock_is_not_waited_for(ground: Ground) -> None:
     """Row 31: somebody holds the entries under ACCESS EXCLUSIVE; answers come, and all is well when the lock goes."""
+    some = askers(ground, 4)
     with psycopg.connect(ground.postgresql.url("faults")) as connection:
         connection.execute("LOCK TABLE faq_entry IN ACCESS EXCLUSIVE MODE")
-        replies = asked_at_once(ground, [question() for _ in range(4)])
+        replies = asked_at_once(some, [question() for _ in range(4)])
         assert [one.status for one in replies] == [200] * 4
         assert all(one.answer.strip() for one in replies)
         assert all("database" in one.degraded for one in replies)
@@ -115,13 +122,14 @@ def test_a_long_lock_is_not_waited_for(ground: Ground) -> None:
 
 def test_a_database_that_hangs_is_not_waited_for(ground: Ground) -> None:
     """Row 30: PostgreSQL is stopped, and every question is answered from what the processes hold."""
+    some = askers(ground, 4)
     assert ground.postgresql._process is not None
     postmaster = psutil.Process(ground.postgresql._process.pid)
     stopped = [postmaster, *postmaster.children(recursive=True)]
     for one in stopped:
         one.suspend()
     try:
-        replies = asked_at_once(ground, [question() for _ in range(4)])
+        replies = asked_at_once(some, [question() for _ in range(4)])
         assert [one.status for one in replies] == [200] * 4
         assert all(one.answer.strip() for one in replies)
     finally:

@@ -1,0 +1,290 @@
+"""Requests out of a seed: from the OpenAPI document, the console's forms, and bad input of all families."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.conf import settings
+
+from tests.fuzz.sending import Sent
+
+NASTY = Path(settings.BASE_DIR).parent / "shared" / "data" / "nasty" / "naughty_strings.jsonl"
+OWN = [
+    "",
+    " ",
+    "\0",
+    "a\0b",
+    "\u202eabc",
+    "\u200b" * 9,
+    "e" + "\u0301" * 999,
+    "\ud800",
+    "👩‍👩‍👧",
+    "'; DROP TABLE faq_entry;--",
+]
+OWN += [
+    "<script>alert(1)</script>",
+    "{{7*7}}",
+    "../../../etc/passwd",
+    "%00",
+    "A" * 5_000,
+    "-1",
+    "1e309",
+    "NaN",
+    "٣",
+    "١٢",
+]
+OWN += [
+    "javascript:alert(1)",
+    "//evil.example",
+    "/\\evil.example",
+    "9" * 400,
+    "null",
+    "0x10",
+    "2025-13-45",
+    "=cmd|' /C calc'!A0",
+]
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get"]
+TYPES = ["application/json", "application/json; charset=utf-16", "text/plain", "multipart/form-data", "", "a/b/c", "\t"]
+PAGES = [
+    "/",
+    "/entries/opening/",
+    "/entries/%ff/",
+    "/healthz",
+    "/readyz",
+    "/api/openapi.json",
+    "/robots.txt",
+    "/static/../x",
+]
+ODD_PATHS = [
+    "/%2e%2e/%2e%2e/etc/passwd",
+    "//",
+    "/;/",
+    "/.git/config",
+    "/static/%00",
+    "/api/chat/x/feedback/",
+    "/\\",
+    "/admin//",
+]
+LISTS = [
+    "faq/entry",
+    "faq/category",
+    "rag/job",
+    "rag/receipt",
+    "rag/generation",
+    "auth/user",
+    "auth/group",
+    "console/auditevent",
+]
+LISTS += ["rag/missgroup", "rag/case"]
+
+
+def naughty() -> list[str]:
+    texts = list(OWN)
+    if NASTY.exists():
+        for line in NASTY.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            texts.append(str(row.get("text", row.get("string", row)) if isinstance(row, dict) else row))
+    return texts
+
+
+@dataclass
+class Signed:
+    """A session of somebody who may do everything."""
+
+    cookie: str
+    token: str
+
+
+class Maker:
+    """`make(number)` is the same request for the same seed, document and number."""
+
+    def __init__(self, seed: int, document: dict[str, Any], session: Signed) -> None:
+        self._seed, self._document, self._session = seed, document, session
+        self._texts = naughty()
+        self._kinds: list[Callable[[], Sent]] = [self._operation, self._operation, self._raw, self._page, self._console]
+        self._kinds += [self._form, self._login, self._headers]
+
+    def make(self, number: int) -> Sent:
+        self._dice = random.Random(f"{self._seed}:{number}")
+        return self._dice.choice(self._kinds)()
+
+    # Values
+
+    def _text(self) -> str:
+        text = self._dice.choice(self._texts)
+        return text + self._dice.choice(self._texts) if self._dice.random() < 0.2 else text
+
+    def _anything(self, depth: int = 0) -> Any:
+        kinds: list[Callable[[], Any]] = [
+            self._text,
+            lambda: None,
+            lambda: True,
+            lambda: self._dice.choice([0, -1, 1e308]),
+        ]
+        if depth < 3:
+            kinds += [lambda: [self._anything(depth + 1)], lambda: {self._text(): self._anything(depth + 1)}]
+        return self._dice.choice(kinds)()
+
+    def _of_schema(self, schema: dict[str, Any]) -> Any:
+        """What the schema allows, or nearly; one time in four something else altogether."""
+        if self._dice.random() < 0.25:
+            return self._anything()
+        if "$ref" in schema:
+            return self._of_schema(self._document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+        if options := schema.get("anyOf") or schema.get("oneOf"):
+            return self._of_schema(self._dice.choice(options))
+        if "enum" in schema:
+            return self._dice.choice(schema["enum"])
+        kind = schema.get("type")
+        if kind == "object":
+            given = {name: self._of_schema(one) for name, one in schema.get("properties", {}).items()}
+            return {name: value for name, value in given.items() if self._dice.random() < 0.9}
+        if kind == "string":
+            return str(self._uuid()) if schema.get("format") == "uuid" else self._text()
+        return self._anything()
+
+    def _uuid(self) -> str:
+        return f"{self._dice.getrandbits(128):032x}"
+
+    # Doors
+
+    def _signed(self, **more: str) -> dict[str, str]:
+        return {"Cookie": self._session.cookie, "X-CSRFToken": self._session.token} | more
+
+    def _operation(self) -> Sent:
+        path, methods = self._dice.choice(list(self._document["paths"].items()))
+        method, operation = self._dice.choice(list(methods.items()))
+        path = path.replace(
+            "{id}", self._dice.choice([self._uuid(), quote(self._text()[:80], safe="", errors="replace"), "1"])
+        )
+        content: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
+        schema: dict[str, Any] = next((one["schema"] for one in content.values()), {})
+        body = json.dumps(self._of_schema(schema)).encode("utf-8", "surrogatepass") if schema else b""
+        accept = self._dice.choice(["application/json", "text/event-stream", "*/*", self._text()[:60]])
+        headers = self._signed(**{"Content-Type": "application/json", "Accept": accept})
+        return Sent("API, by its document", method.upper(), path, body, headers)
+
+    def _raw(self) -> Sent:
+        bodies: list[Callable[[], bytes]] = [
+            lambda: b"[" * 10_000,
+            lambda: b'{"question": NaN}',
+            lambda: b'{"question": "a", "question": "b"}',
+            lambda: "\ufeff{}".encode(),
+            lambda: '{"question": "x"}'.encode("utf-16"),
+            lambda: b'{"question": "' + self._dice.randbytes(200) + b'"}',
+            lambda: self._dice.randbytes(self._dice.randint(0, 400)),
+            lambda: b'{"question": "' + b"x" * self._dice.choice([999, 1_001, 20_000, 200_000]) + b'"}',
+            lambda: b'{"question": "\\ud800"}',
+            lambda: b"\x1f\x8b\x08" + self._dice.randbytes(50),
+        ]
+        headers = self._signed(**{"Content-Type": self._dice.choice(TYPES)})
+        return Sent(
+            "API, raw bodies", self._dice.choice(["POST", *METHODS]), "/api/chat/", self._dice.choice(bodies)(), headers
+        )
+
+    def _page(self) -> Sent:
+        path = self._dice.choice(
+            PAGES + ODD_PATHS + [f"/entries/{quote(self._text()[:60], safe='', errors='replace')}/"]
+        )
+        query = (
+            urlencode({self._text()[:20] or "q": self._text()}, errors="replace") if self._dice.random() < 0.5 else ""
+        )
+        return Sent("pages", self._dice.choice(METHODS), f"{path}?{query}"[:4_000])
+
+    def _console(self) -> Sent:
+        where = self._dice.choice(LISTS)
+        names = [
+            "q",
+            "p",
+            "o",
+            "e",
+            "all",
+            "_facets",
+            "status__exact",
+            "category__id__exact",
+            "id__in",
+            "pk",
+            "degraded",
+            "at__gte",
+        ]
+        query = {self._dice.choice(names): self._text()[:300] for _ in range(self._dice.randint(0, 3))}
+        tail = self._dice.choice(
+            [
+                "",
+                "",
+                f"{quote(self._text()[:40], safe='', errors='replace')}/change/",
+                "1/history/",
+                "999999999999999999999/change/",
+            ]
+        )
+        path = f"/admin/{where}/{tail}?{urlencode(query, errors='replace')}"
+        return Sent("console, reading", "GET", path, headers=self._signed())
+
+    def _form(self) -> Sent:
+        where = self._dice.choice(
+            ["faq/entry/add", "faq/entry/1/change", "faq/category/add", "faq/entry/import", "faq/entry"]
+        )
+        names = [
+            "question",
+            "answer",
+            "category",
+            "language",
+            "tags",
+            "status",
+            "review_date",
+            "variants",
+            "external_id",
+            "id",
+        ]
+        names += [
+            "name",
+            "slug",
+            "action",
+            "_selected_action",
+            "select_across",
+            "index",
+            "is_superuser",
+            "file",
+            "format",
+            "_save",
+        ]
+        fields = {name: self._text() for name in names if self._dice.random() < 0.6}
+        body = urlencode(fields | {"csrfmiddlewaretoken": self._session.token}, errors="replace").encode()
+        headers = self._signed(**{"Content-Type": "application/x-www-form-urlencoded"})
+        return Sent("console, forms", "POST", f"/admin/{where}/", body, headers)
+
+    def _login(self) -> Sent:
+        fields = {"username": self._text(), "password": self._text(), "next": self._text()}
+        body = urlencode(fields | {"csrfmiddlewaretoken": self._session.token}, errors="replace").encode()
+        csrf = self._session.cookie.partition(";")[0]
+        headers = {"Cookie": csrf, "Content-Type": "application/x-www-form-urlencoded"}
+        return Sent("login", "POST", "/admin/login/", body, headers)
+
+    def _headers(self) -> Sent:
+        names = [
+            "Host",
+            "Cookie",
+            "X-Forwarded-For",
+            "X-Forwarded-Host",
+            "Forwarded",
+            "Accept",
+            "Accept-Language",
+            "Referer",
+        ]
+        names += [
+            "Range",
+            "If-Modified-Since",
+            "If-None-Match",
+            "X-Request-ID",
+            "Origin",
+            "Last-Event-ID",
+            "Authorization",
+        ]
+        given = {name: self._text()[:2_000] for name in self._dice.sample(names, self._dice.randint(1, 5))}
+        return Sent("headers", self._dice.choice(["GET", "POST"]), self._dice.choice(PAGES), headers=given)
