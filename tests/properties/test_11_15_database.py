@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import OperationalError, connections
+from django.db.utils import ConnectionHandler
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
