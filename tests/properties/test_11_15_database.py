@@ -14,7 +14,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import ConnectionHandler, OperationalError, connections
+from django.db import OperationalError, connections
+from django.db.utils import ConnectionHandler
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
@@ -94,7 +95,7 @@ def pooled(url: str, most: int) -> Iterator[Any]:
         yield lambda: connections[alias]
     finally:
         connections[alias].close()
-        connections[alias].close_pool()
+        connections[alias].close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's only
         del connections[alias], connections.settings[alias]
 
 

@@ -7,6 +7,7 @@ import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,7 +172,7 @@ class InMemory(TestCase):
     """An index of which no rollback forgets anything: so each example begins with an empty one."""
 
     def setup_example(self) -> None:
-        super().setup_example()
+        super().setup_example()  # type: ignore[no-untyped-call]
         memory_store.begin_anew()
         cache.clear()
         wording.forget()
@@ -189,10 +190,12 @@ class InMemory(TestCase):
         elif kind == "bulk":
             Entry.objects.update(answer=text)
         else:
-            change = {"edit": {"answer": text}, "variant": {"variants": [text]}, "archive": {"status": "archived"}}[
-                kind
-            ]
-            Entry.objects.filter(pk=entry.pk).update(**change)
+            changes: dict[str, dict[str, Any]] = {
+                "edit": {"answer": text},
+                "variant": {"variants": [text]},
+                "archive": {"status": "archived"},
+            }
+            Entry.objects.filter(pk=entry.pk).update(**changes[kind])
 
 
 @override_settings(**IN_MEMORY)
@@ -273,7 +276,7 @@ class Broken:
 
     def __getattr__(self, name: str) -> object:
         def fail(*args: object, **values: object) -> object:
-            raise self.kind("timeout", "out")
+            raise self.kind("timeout", "out")  # type: ignore[arg-type]  # each kind names its service itself
 
         return fail
 
