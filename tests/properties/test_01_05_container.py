@@ -12,7 +12,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,8 +168,8 @@ def files(tree: Path) -> list[Path]:
 
 
 def unpacked(body: bytes, coding: str) -> bytes:
-    plain: bytes = {"": bytes, "gzip": gzip.decompress, "br": brotli.decompress}[coding](body)
-    return plain
+    whole: bytes = {"": bytes, "gzip": gzip.decompress, "br": brotli.decompress}[coding](body)
+    return whole
 
 
 @proof("the real nginx with no application behind it")

@@ -22,7 +22,7 @@ def modules() -> Iterator[tuple[range, ModuleType]]:
         yield range(first, last + 1), importlib.import_module(f"tests.properties.{path.stem}")
 
 
-def tests_of(module: ModuleType) -> list[FunctionType]:
+def proofs_of(module: ModuleType) -> list[FunctionType]:
     holders = [
         module,
         *(one for _, one in inspect.getmembers(module, inspect.isclass) if one.__module__ == module.__name__),
@@ -33,7 +33,7 @@ def tests_of(module: ModuleType) -> list[FunctionType]:
 def test_every_property_has_exactly_one_proof_in_the_module_of_its_number() -> None:
     seen: Counter[int] = Counter()
     for numbers, module in modules():
-        for test in tests_of(module):
+        for test in proofs_of(module):
             found = TAG.search(inspect.getdoc(test) or "")
             assert found, f"{test.__qualname__} in {module.__name__} bears no tag"
             assert hasattr(test, "proof"), f"{test.__qualname__} counts no examples"
@@ -46,7 +46,7 @@ def test_every_tag_bears_the_properties_own_title_and_sentence() -> None:
     by_number = {one.number: one for one in stated()}
     assert list(by_number) == list(range(1, 47))
     for _, module in modules():
-        for test in tests_of(module):
+        for test in proofs_of(module):
             tag, _, sentence = (inspect.getdoc(test) or "").partition("\n\n")
             found = TAG.fullmatch(tag)
             assert found, test.__qualname__
