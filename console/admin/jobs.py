@@ -90,7 +90,9 @@ class JobAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         _look(request)
-        job = get_object_or_404(Job.objects.select_related("requested_by"), pk=object_id if object_id.isdigit() else 0)
+        job = get_object_or_404(
+            Job.objects.select_related("requested_by"), pk=object_id if object_id.isdecimal() else 0
+        )
         return self._page(request, "job", {"title": f"Job #{job.pk}", **panel_context(request, job)})
 
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:

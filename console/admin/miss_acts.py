@@ -115,7 +115,7 @@ def _add_variant(request: HttpRequest, group: MissGroup) -> str:
         raise PermissionDenied
     number = request.POST.get("question", "")
     wording = group.question
-    if number.isdigit():
+    if number.isdecimal():
         wording = get_object_or_404(MissedQuestion, pk=int(number), group=group).question
     entry = add_variant(request, request.POST.get("entry", ""), wording)
     _set(group, entry_id=entry.pk)
@@ -126,7 +126,7 @@ def _add_variant(request: HttpRequest, group: MissGroup) -> str:
 
 def add_variant(request: HttpRequest, entry_id: str, wording: str) -> Entry:
     """Give an entry another wording, as a person in the form would. Raises Refused with the reason, and Http404."""
-    entry = get_object_or_404(Entry.objects.select_related("category"), pk=int(entry_id) if entry_id.isdigit() else 0)
+    entry = get_object_or_404(Entry.objects.select_related("category"), pk=int(entry_id) if entry_id.isdecimal() else 0)
     before = Entry.objects.get(pk=entry.pk)
     try:
         entry.variants = EntryResource().clean_cell("variants", [*entry.variants, wording])

@@ -94,7 +94,7 @@ class MissGroupAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         look(request)
-        number = int(object_id) if object_id.isdigit() and len(object_id) < 18 else 0
+        number = int(object_id) if object_id.isdecimal() and len(object_id) < 18 else 0
         group = get_object_or_404(MissGroup.objects.select_related("owner"), pk=number)
         questions = list(group.questions.order_by("-asks", "pk").defer("vector")[: WORDINGS + 1])
         near, near_fault = _near(group)
@@ -136,7 +136,7 @@ def write_url(group: MissGroup, wordings: list[str], near: list[Near]) -> str:
 def written(request: HttpRequest, entry: Entry) -> None:
     """An entry was saved whose form was opened from a group: the group knows it from now on."""
     number = request.GET.get("miss", "")
-    if number.isdigit() and len(number) < 18:
+    if number.isdecimal() and len(number) < 18:
         MissGroup.objects.filter(pk=int(number)).update(entry_id=entry.pk)
 
 

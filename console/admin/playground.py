@@ -132,7 +132,7 @@ def make_case(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("rag.add_case"):
         raise PermissionDenied
     question = request.POST.get("question", "").strip()[:QUESTION_LENGTH]
-    ids = [pk for pk in request.POST.getlist("entry") if pk.isdigit()]
+    ids = [pk for pk in request.POST.getlist("entry") if pk.isdecimal()]
     relevant = list(Entry.objects.filter(pk__in=ids).values_list("external_id", flat=True))
     if not question or (not relevant and request.POST.get("none") != "1"):
         messages.error(request, "Choose the entries that should answer it, or say that it must not be answered.")
