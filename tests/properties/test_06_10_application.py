@@ -6,7 +6,7 @@ import gzip
 import re
 from collections.abc import Iterator
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, ProgrammingError

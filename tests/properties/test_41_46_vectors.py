@@ -276,7 +276,7 @@ class Broken:
 
     def __getattr__(self, name: str) -> object:
         def fail(*args: object, **values: object) -> object:
-            raise self.kind("timeout", "out")  # type: ignore[arg-type]  # each kind names its service itself
+            raise self.kind("timeout", "out")  # each kind names its service itself
 
         return fail
 
