@@ -26,7 +26,7 @@ from tests.stack.conftest import LIBRARY
 from tests.stack.product import Product
 from tests.standins.gemini import API_KEY, GeminiStandIn
 
-REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "800"))
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "500"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 REPORT = os.environ.get("FUZZ_REPORT", "")
 THREADS = 4
