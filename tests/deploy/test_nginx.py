@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import signal
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -213,6 +215,9 @@ def test_another_certificate_is_taken_up_without_a_restart(site: Site, tmp_path:
             ["sh", "-c", f'nginx() {{ kill -HUP $(cat {edge.folder}/nginx.pid); }}; . "$0"; wait',
              PROJECT / "nginx/start/40-certificate-watch.sh"],
             env=edge.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )  # fmt: skip
         try:
             before = fingerprint(edge)
@@ -221,9 +226,8 @@ def test_another_certificate_is_taken_up_without_a_restart(site: Site, tmp_path:
             subprocess.run([PROJECT / "nginx/start/30-edge.sh"], env=edge.environment, check=True, capture_output=True)
             until(lambda: fingerprint(edge) != before, "the new certificate is served")
         finally:
-            watch.terminate()
+            os.killpg(watch.pid, signal.SIGTERM)  # with the loop that it left in the background
             watch.wait(10)
-            subprocess.run(["pkill", "-P", str(watch.pid)], check=False)
 
 
 def fingerprint(edge: Edge) -> str:

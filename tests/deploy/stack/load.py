@@ -40,7 +40,12 @@ class Load:
     def _ask(self) -> None:
         """Keeps its connection, as browsers do; every fourth request asks a question."""
         connection = self._connected()
-        cookie = self._cookie(connection)
+        try:
+            self._go_on(connection, self._cookie(connection))
+        finally:
+            connection.close()
+
+    def _go_on(self, connection: http.client.HTTPSConnection, cookie: str) -> None:
         number = 0
         while not self._over.is_set() or self.done < self.least:
             number += 1
@@ -48,8 +53,7 @@ class Load:
                 told = self._once(connection, cookie, question=number % 4 == 0)
             except (OSError, http.client.HTTPException) as error:
                 told = f"{type(error).__name__}: {error}"
-                connection.close()
-                connection = self._connected()
+                connection.close()  # the next request opens it again
             with self._lock:
                 self.done += 1
                 if told:
@@ -74,7 +78,7 @@ class Load:
             }
             connection.request("POST", "/api/chat/", json.dumps({"question": self.question}), headers)
         else:
-            connection.request("GET", "/readyz")
+            connection.request("GET", "/")  # not /readyz, which may rightly say 503 of a service behind
         response = connection.getresponse()
         body = response.read()
         closing = response.headers.get("Connection") == "close"

@@ -97,7 +97,7 @@ def _reaches(stack: Stack, origin: str, host: str, port: int) -> bool:
     code = f"import socket; socket.create_connection(({host!r}, {port}), 3).close()"
     command = ["docker", "run", "--rm", "--network", within, "--entrypoint", "python", APP_IMAGE, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0 or "Error" in done.stderr, done.stderr
+    assert done.returncode in {0, 1}, done.stderr  # the engine's own failures are 125 and more
     return done.returncode == 0
 
 
