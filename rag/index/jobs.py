@@ -161,6 +161,13 @@ def finished_since(kind: str, seconds: float) -> bool:
     return Job.objects.filter(recent, kind=kind).exists()
 
 
+def failed_since(kind: str, seconds: float) -> bool:
+    """Did the latest job of this kind that has ended end badly, and so lately?"""
+    latest = Job.objects.filter(kind=kind).exclude(finished_at=None).order_by("-finished_at").first()
+    since = timezone.now() - timedelta(seconds=seconds)
+    return bool(latest and latest.finished_at and latest.state == Job.State.FAILED and latest.finished_at > since)
+
+
 def busy_or_resting(seconds: float) -> bool:
     """Is work under way, did the latest end badly so lately that the services are to be left alone, or did
     somebody stop it so lately that the sweep is not to know better?"""

@@ -88,13 +88,20 @@ def sweep() -> None:
         jobs.request()
     if counting.due() and not jobs.finished_since(Job.Kind.TALLY, REST_SECONDS):
         jobs.request(Job.Kind.TALLY)
-    if replaying.due() and not jobs.finished_since(Job.Kind.MISSES, REST_SECONDS):
-        jobs.request(Job.Kind.MISSES)
-    if misses.ungrouped().exists() and not jobs.finished_since(Job.Kind.MISSES, GROUPING_SECONDS):
+    if _misses_are_due():
         jobs.request(Job.Kind.MISSES)
     for kind in _daily():
         if not jobs.finished_since(kind, DAY):
             jobs.request(kind)
+
+
+def _misses_are_due() -> bool:
+    """Nobody waits for them: after a failure the services are left alone for as long as between two groupings."""
+    if jobs.failed_since(Job.Kind.MISSES, GROUPING_SECONDS):
+        return False
+    if replaying.due() and not jobs.finished_since(Job.Kind.MISSES, REST_SECONDS):
+        return True
+    return misses.ungrouped().exists() and not jobs.finished_since(Job.Kind.MISSES, GROUPING_SECONDS)
 
 
 def index_is_behind() -> bool:

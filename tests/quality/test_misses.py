@@ -115,6 +115,17 @@ class TestGrouping:
         work.sweep()
         assert Job.objects.filter(kind=Job.Kind.MISSES).exists()
 
+    def test_after_a_failure_it_is_not_asked_for_again_at_once(self) -> None:
+        """An outage of an hour would else leave hundreds of failed jobs."""
+        ask(BICYCLE[0])
+        now = timezone.now()
+        Job.objects.create(kind=Job.Kind.MISSES, state=Job.State.FAILED, finished_at=now - timedelta(seconds=60))
+        work.sweep()
+        assert Job.objects.filter(kind=Job.Kind.MISSES).count() == 1
+        Job.objects.update(finished_at=now - timedelta(seconds=work.GROUPING_SECONDS + 1))
+        work.sweep()
+        assert Job.objects.filter(kind=Job.Kind.MISSES).count() == 2
+
     def test_retention_takes_the_questions_along(self) -> None:
         ask(*BICYCLE)
         Receipt.objects.update(created_at=timezone.now() - timedelta(days=91))
