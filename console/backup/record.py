@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from rag.models import Job
 
+GIVEN_UP = timedelta(hours=6)  # what was begun so long ago, and has not ended, was killed outright
 WITHIN_JOB = "STEADFAST_JOB"  # set by the job that runs BACKUP_COMMAND: it has a row already
 
 
@@ -36,17 +38,21 @@ def recorded(scope: dict[str, Any] | None = None) -> Iterator[Record]:
 
 def _begun(scope: dict[str, Any]) -> Job | None:
     now = timezone.now()
+    key = "rehearsal" if scope else "by hand"
+    left = Job.objects.filter(kind=Job.Kind.BACKUP, scope_key=key, state=Job.State.RUNNING)
+    left.filter(started_at__lt=now - GIVEN_UP).update(state=Job.State.FAILED, outcome="Killed.", finished_at=now)
     try:
-        return Job.objects.create(
-            kind=Job.Kind.BACKUP,
-            scope=scope,
-            scope_key="rehearsal" if scope else "by hand",
-            state=Job.State.RUNNING,
-            started_at=now,
-            # Nobody else may take it up: it is done by whoever called the command, or not at all.
-            heartbeat_at=now.replace(year=now.year + 1, day=1),
-            attempts=1,
-        )
+        with transaction.atomic():
+            return Job.objects.create(
+                kind=Job.Kind.BACKUP,
+                scope=scope,
+                scope_key=key,
+                state=Job.State.RUNNING,
+                started_at=now,
+                # Nobody else may take it up: it is done by whoever called the command, or not at all.
+                heartbeat_at=now.replace(year=now.year + 1, day=1),
+                attempts=1,
+            )
     except IntegrityError:
         return None
 
