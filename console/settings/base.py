@@ -58,13 +58,13 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "console.middleware.RequestId",  # first, so that every answer bears one, refusals too
-    "monitoring.inside.MachineDoors",
-    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
     "csp.middleware.CSPMiddleware",
     "console.middleware.ConsolePolicy",
+    "monitoring.inside.MachineDoors",  # below the headers of every answer, above what asks for a Host
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "rag.chat.limits.BodySize",  # before the CSRF check, which would read a large form
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

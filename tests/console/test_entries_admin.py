@@ -146,7 +146,9 @@ def test_an_earlier_version_is_restored(as_editor: Client, editor: User, publish
     first = entry.history.first()
     entry.answer, entry.variants = "In cash", []
     entry.save()
-    assert "By card" in text(as_editor.get(reverse("admin:faq_entry_history", args=[entry.pk])))
+    history = text(as_editor.get(reverse("admin:faq_entry_history", args=[entry.pk])))
+    assert "removed: card" in history
+    assert "added: cash" in history
 
     address = reverse("admin:faq_entry_simple_history", args=[entry.pk, first.pk])
     form = as_editor.get(address).context["adminform"].form
