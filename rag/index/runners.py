@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import socket
 import threading
@@ -155,6 +156,7 @@ def work_on_redis() -> None:
         except RedisError as error:
             logger.warning("the worker waits for Redis: %s", type(error).__name__)
             time.sleep(SWEEP_SECONDS)
+            multiprocessing.active_children()  # buries the scheduler that went with Redis; it would stay as a zombie
 
 
 def _work_until_told_to_stop() -> None:

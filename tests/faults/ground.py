@@ -31,7 +31,12 @@ class Ground:
 
     def gunicorns(self) -> list[psutil.Process]:
         """The web server's processes, its master first."""
-        return [one for one in self.product.processes() if "gunicorn" in " ".join(one.cmdline())]
+        alive = [one for one in self.product.processes() if one.status() != psutil.STATUS_ZOMBIE]
+        return [one for one in alive if "gunicorn" in " ".join(one.cmdline())]
+
+    def mend_everything(self) -> None:
+        for fault in FAULTS.values():
+            fault.end(self)
 
     def kill_a_web_worker(self) -> None:
         self.gunicorns()[-1].kill()
