@@ -76,9 +76,12 @@ class Report:
 
     def _rows(self) -> str:
         head = "| seed | faults | answered | cut off | median | p95 | slowest | recovered | edits | refused |\n"
-        rows = [
-            f"| {run.seed} | {', '.join(run.faults)} | {run.answered} | {run.unanswered} | {1000 * run.median:.0f} ms"
-            f" | {1000 * run.p95:.0f} ms | {1000 * run.slowest:.0f} ms | {run.recovered:.1f} s | {run.acknowledged} | {run.refused} |\n"
-            for run in self.runs
-        ]
+        rows = []
+        for run in self.runs:
+            times = " | ".join(f"{1000 * seconds:.0f} ms" for seconds in (run.median, run.p95, run.slowest))
+            counts = f"{run.answered} | {run.unanswered}"
+            edits = f"{run.acknowledged} | {run.refused}"
+            rows.append(
+                f"| {run.seed} | {', '.join(run.faults)} | {counts} | {times} | {run.recovered:.1f} s | {edits} |\n"
+            )
         return head + "|---|---|---|---|---|---|---|---|---|---|\n" + "".join(rows)
