@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests.deploy.conftest import PLENTY, Site
@@ -221,6 +222,7 @@ def test_another_certificate_is_taken_up_without_a_restart(site: Site, tmp_path:
         )  # fmt: skip
         try:
             before = fingerprint(edge)
+            until(lambda: sleeps(watch.pid), "it has seen the certificate, and waits for another")
             folder = edge.folder / "certificates"
             (folder / "fullchain.pem").unlink()
             subprocess.run([PROJECT / "nginx/start/30-edge.sh"], env=edge.environment, check=True, capture_output=True)
@@ -228,6 +230,11 @@ def test_another_certificate_is_taken_up_without_a_restart(site: Site, tmp_path:
         finally:
             os.killpg(watch.pid, signal.SIGTERM)  # with the loop that it left in the background
             watch.wait(10)
+
+
+def sleeps(pid: int) -> bool:
+    """Is a `sleep` at work below this process?"""
+    return any(child.name() == "sleep" for child in psutil.Process(pid).children(recursive=True))
 
 
 def fingerprint(edge: Edge) -> str:
