@@ -18,6 +18,7 @@ from urllib.request import Request
 import pytest
 from playwright.sync_api import Page
 
+from tests.deploy.edge import Edge
 from tests.monitoring.shipped import alerts, dashboards, names, names_in_panels, names_in_rules, panels
 from tests.servers import until
 from tests.stack.asker import Asker
@@ -54,7 +55,16 @@ def watched(
             LOG_FORMAT="json",
             LOG_LEVEL="DEBUG",  # the most that can be told
         )
-        with product, Prometheus(product.address.removeprefix("http://")) as prometheus, under_load(product):
+        place = product.address.removeprefix("http://")
+        with (
+            product,
+            Edge(product.port, folder, EDGE_RATE="10000r/s", EDGE_RATE_QUESTIONS="6r/m") as edge,
+            edge.beside("50-edge-counts.sh"),
+            Prometheus(steadfast=place, edge=f"127.0.0.1:{edge.metrics_port}") as prometheus,
+            under_load(product),
+        ):
+            for _ in range(30):
+                edge.ask("/", "POST", body=b"")  # more questions than it lets through
             gemini.behave(*["403"] * 3, "good")
             _guess_passwords(product)
             _pretend_a_job_runs(product)
