@@ -9,17 +9,20 @@ from django.db import Error, InterfaceError, OperationalError
 
 from rag.answering.silence import bounded
 from rag.errors import Reason, ServiceUnavailable
-from rag.resilience import Breaker, registered
+from rag.resilience import Breaker, Deadline, registered
 
 # One failure is enough: every try would wait for a connection, and an answer makes half a dozen.
 DATABASE_BREAKER = registered(Breaker("database", failures_to_open=1))
 
 
 @contextmanager
-def asking() -> Iterator[None]:
-    """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again."""
+def asking(deadline: Deadline | None = None) -> Iterator[None]:
+    """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again.
+
+    A request's `deadline` bounds the wait.
+    """
     try:
-        with DATABASE_BREAKER.guard(), bounded():
+        with DATABASE_BREAKER.guard(), bounded(deadline):
             try:
                 yield
             except (OperationalError, InterfaceError) as error:

@@ -20,6 +20,7 @@ from rag.answering.generation import GENERATOR_BREAKER, get_generator
 from rag.answering.generator import Generator, Gone, nobody_left
 from rag.answering.phrasing import KEPT_FOR_THE_END
 from rag.answering.retrieval import Found
+from rag.answering.silence import bounded
 from rag.answering.single_flight import Flight, SingleFlight
 from rag.answering.trace import Trace
 from rag.answering.tuning import Tuning
@@ -154,7 +155,7 @@ def _lead(asked: _Asked, flight: Flight[_Landed], key: str) -> Pieces[tuple[Draf
 def _look_back(asked: _Asked, *, known: bool) -> None:
     """What the content stands at, and what was asked before in this conversation."""
     try:
-        with asking():
+        with asking(asked.deadline):
             asked.version = versions.current()
             breaker_orders.look()
             asked.before = conversation.history(asked.conversation if known else None)
@@ -166,7 +167,8 @@ def _descend(asked: _Asked) -> Pieces[Draft]:
     """Rung by rung, until one gives an answer. The last one always does."""
     draft = _exact(asked)
     if draft is None:
-        held = wording.sample(asked.version)
+        with bounded(asked.deadline):
+            held = wording.sample(asked.version)
         found = _by_meaning(asked, held)
         if found is not None and found.candidates:
             draft = (yield from _from_meaning(asked, found)) or _from_words(asked, _by_words(asked, held, late=True))
@@ -184,7 +186,7 @@ def _descend(asked: _Asked) -> Pieces[Draft]:
 
 def _exact(asked: _Asked) -> Draft | None:
     try:
-        with asked.trace.timed("exact"), asking():
+        with asked.trace.timed("exact"), asking(asked.deadline):
             draft = ladder.exact(asked.question)
     except ServiceUnavailable as error:
         asked.trace.left("exact", error.reason)
@@ -214,7 +216,7 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
         with asked.trace.timed("vector"), VECTOR_BREAKER.guard():
             matches = retrieval.nearest(vector)
         stage = "database"
-        with asked.trace.timed("rank"), asking():
+        with asked.trace.timed("rank"), asking(asked.deadline):
             found = retrieval.rank_by_meaning(text, matches, held, asked.tuning)
         return asked.trace.looked("meaning", text, found)
     except ServiceUnavailable as error:
@@ -225,7 +227,7 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
 def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Found | None:
     """`late`: meaning was searched and fell short; then only what its index does not hold yet can be missing."""
     try:
-        with asked.trace.timed("text"), asking():
+        with asked.trace.timed("text"), asking(asked.deadline):
             found = retrieval.rank_by_words(asked.question, held, asked.tuning, not_indexed_yet=late)
         return asked.trace.looked("words", asked.question, found)
     except ServiceUnavailable as error:
@@ -285,5 +287,5 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
     recorded = asked.channel not in UNRECORDED
     noting.note(finished, draft, asked.trace, asked.channel, by_asker=recorded)
     if recorded and not DATABASE_BREAKER.is_open:
-        receipts.write(asked.question, finished, draft, asked.trace)
+        receipts.write(asked.question, finished, draft, asked.trace, asked.deadline)
     return finished

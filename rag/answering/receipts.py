@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.db import Error
-
 from rag.answering.answers import Answer, Draft
+from rag.answering.database import asking
 from rag.answering.trace import Trace
+from rag.errors import ServiceUnavailable
 from rag.models import Receipt
+from rag.resilience import Deadline
 
 logger = logging.getLogger(__name__)
 
 
-def write(question: str, answer: Answer, draft: Draft, trace: Trace) -> None:
+def write(question: str, answer: Answer, draft: Draft, trace: Trace, deadline: Deadline) -> None:
     receipt = made(question, answer, draft, trace)
     try:
-        receipt.save(force_insert=True)
-    except Error as error:
-        logger.warning("receipt not written: %s", type(error).__name__, extra={"answer": str(answer.id)})
+        with asking(deadline):
+            receipt.save(force_insert=True)
+    except ServiceUnavailable as error:
+        logger.warning("receipt not written: %s", error.reason, extra={"answer": str(answer.id)})
 
 
 def made(question: str, answer: Answer, draft: Draft, trace: Trace) -> Receipt:

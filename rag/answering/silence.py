@@ -1,73 +1,52 @@
-"""A database that says nothing at all is hung up on: its own time limits end with it, and no client library has any."""
+"""A database that says nothing is hung up on: its own time limits hang with it, and the kernel of a stopped server
+still acknowledges what it is sent."""
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
-from django.db import connection, connections
+import psycopg
+from psycopg.abc import PQGen
 
+from rag.resilience import Deadline
+
+T = TypeVar("T")
 SILENT_SECONDS = 6.0  # a second more than the server gives a statement
-LOOK_SECONDS = 0.25
+SHORTEST = 0.1
 
-_lock = threading.Lock()
-_watched: dict[object, tuple[float, Any]] = {}
-_watching = False
+_ends: ContextVar[float | None] = ContextVar("silence_ends", default=None)
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
-    """What is asked of PostgreSQL in here ends in time: with OperationalError, where nothing is heard of it."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    key = object()
-    with _lock:
-        _watched[key] = time.monotonic() + SILENT_SECONDS, connections[connection.alias]
-        _begin()
+def bounded(deadline: Deadline | None) -> Iterator[None]:
+    """What is asked of PostgreSQL in here takes half of what is left, so that the other half can give an answer."""
+    seconds = SILENT_SECONDS if deadline is None else min(SILENT_SECONDS, max(SHORTEST, deadline.left() / 2))
+    token = _ends.set(time.monotonic() + seconds)
     try:
         yield
     finally:
-        with _lock:
-            _watched.pop(key, None)
+        _ends.reset(token)
 
 
-def _begin() -> None:
-    global _watching
-    if not _watching:
-        _watching = True
-        threading.Thread(target=_watch, name="silence", daemon=True).start()
+class ImpatientConnection(psycopg.Connection[Any]):
+    """Waits for no reply longer than it may, the pool's own look at a connection included."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Raises OperationalError, and is closed, where PostgreSQL stays silent."""
+        if timeout is not None:  # the caller's own, as of one who listens for notifications
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, _patience())
+        except psycopg.errors._WaitTimeout:
+            self.close()
+        # Out here, as an error that is no timeout of the library's own to whoever catches it.
+        raise psycopg.OperationalError("timeout: PostgreSQL stayed silent")
 
 
-def _watch() -> None:
-    while True:
-        time.sleep(LOOK_SECONDS)
-        now = time.monotonic()
-        # Under the lock: while it is held, what is watched has not given its connection to somebody else.
-        with _lock:
-            for key, (end, wrapper) in list(_watched.items()):
-                if now > end:
-                    del _watched[key]
-                    _hang_up(wrapper)
-
-
-def _hang_up(wrapper: Any) -> None:
-    """Whoever waits for the other end is told that it is gone."""
-    with suppress(Exception):  # closed meanwhile, or none was made yet
-        duplicate = socket.socket(fileno=os.dup(wrapper.connection.pgconn.socket))
-        with duplicate:
-            duplicate.shutdown(socket.SHUT_RDWR)
-
-
-def _after_fork() -> None:
-    global _lock, _watching
-    _lock, _watching = threading.Lock(), False
-    _watched.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+def _patience() -> float:
+    ends = _ends.get()
+    return SILENT_SECONDS if ends is None else max(SHORTEST, ends - time.monotonic())

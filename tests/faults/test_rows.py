@@ -120,9 +120,6 @@ def test_a_long_lock_is_not_waited_for(ground: Ground) -> None:
     until(lambda: ground.product.ask(question()).degraded == [], "all is well again", 60, pause=0.3)
 
 
-@pytest.mark.xfail(
-    run=False, reason="seen red: in the whole product somebody still waits a minute, outside of asking()"
-)
 def test_a_database_that_hangs_is_not_waited_for(ground: Ground) -> None:
     """Row 30: PostgreSQL is stopped, and every question is answered from what the processes hold."""
     some = askers(ground, 4)
