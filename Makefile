@@ -55,6 +55,11 @@ drill-metrics: $(VENV)/.installed-dev ## Counters while web workers are recycled
 	@METRICS_RECYCLES=$(or $(RECYCLES),1000) METRICS_HOSTILE=10000 METRICS_REPORT=docs/drills/metrics.md \
 		$(BIN)/python -m pytest -s tests/stack/test_metrics_drill.py tests/monitoring/test_metrics.py $(ARGS)
 
+.PHONY: pictures
+pictures: $(VENV)/.installed-dev ## Draw Grafana's dashboards from a real Prometheus into docs/screenshots
+	@tests/install-debian-packages
+	@DASHBOARD_PICTURES=docs/screenshots $(BIN)/python -m pytest tests/stack/test_watched.py $(ARGS)
+
 .PHONY: test-stack
 test-stack: $(VENV)/.installed-dev ## The real compose.yml, built and started: needs Docker, takes a quarter of an hour
 	@STEADFAST_STACK=1 $(BIN)/python -m pytest -s -p no:cacheprovider tests/deploy/stack $(ARGS)

@@ -33,10 +33,8 @@ def exposition() -> bytes:
     """
     registry = CollectorRegistry()
     registry.register(StateNow())
-    directory = slots.counting_in()
-    if directory is None:  # one process that counts for itself
+    if slots.counting_in() is None:  # one process that counts for itself
         return generate_latest(REGISTRY) + generate_latest(registry)
-    MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 
@@ -46,7 +44,7 @@ class StateNow(Collector):
     def collect(self) -> Iterator[Metric]:
         began = time.perf_counter()
         failed = 0
-        for part in (_dependencies, _state, _queues, _workers, _machine):
+        for part in (_counted, _dependencies, _state, _queues, _workers, _machine):
             try:
                 yield from list(part())
             except Exception as error:
@@ -55,6 +53,13 @@ class StateNow(Collector):
         yield _gauge("faq_metrics_parts_failed", "Parts of the state that could not be collected this time.", failed)
         took = time.perf_counter() - began
         yield _gauge("faq_metrics_collect_seconds", "Time that it took to collect the state.", took)
+
+
+def _counted() -> Iterator[Metric]:
+    """By all web processes together."""
+    directory = slots.counting_in()
+    if directory:
+        yield from MultiProcessCollector(CollectorRegistry(), str(directory)).collect()  # type: ignore[no-untyped-call]
 
 
 def _gauge(name: str, help: str, value: float) -> GaugeMetricFamily:

@@ -86,11 +86,17 @@ def _own_directory() -> Path:
 
 
 def _reserve(slot: int) -> None:
+    """What is not there yet comes into being at its full size, as a scrape may read it at any moment."""
     directory = counting_in()
     for kind, size in RESERVED.items() if directory else ():
         assert directory is not None
+        wanted = directory / f"{kind}_{slot}.db"
+        coming = wanted.with_suffix(".new")
         try:
-            with (directory / f"{kind}_{slot}.db").open("ab") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
+            if not wanted.exists():
+                with coming.open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                coming.replace(wanted)
         except OSError as error:
+            coming.unlink(missing_ok=True)
             logger.warning("no room reserved for metrics: %s", type(error).__name__)

@@ -10,7 +10,8 @@ import signal
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class Edge(Server):
 
     def __init__(self, app_port: int | str, static: Path, **given: str) -> None:
         super().__init__()
-        self.http_port, health = free_port(), free_port()
+        self.http_port, self.metrics_port, health = free_port(), free_port(), free_port()
         self.root = self.folder / "nginx"
         self.environment = {
             **defaults(),
@@ -78,6 +79,9 @@ class Edge(Server):
             "HTTP_LISTEN": f"127.0.0.1:{self.http_port}",
             "HTTPS_LISTEN": f"127.0.0.1:{self.port}",
             "HEALTH_LISTEN": str(health),
+            "METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}",
+            "EDGE_COUNTS": str(self.folder / "counts"),
+            "EDGE_COUNTS_SECONDS": "0.2",
             "HTTPS_PORT": str(self.port),
             "ALLOWED_HOSTS": f"{HOST},.other.example.org,127.0.0.1",
             "EDGE_ROOT": str(static.parent),
@@ -88,7 +92,7 @@ class Edge(Server):
             "CERTIFICATE_WATCH_SECONDS": "0.2",
             **given,
         }
-        for name in ("certificates", "acme", "nginx/conf.d"):
+        for name in ("certificates", "acme", "counts", "nginx/conf.d"):
             (self.folder / name).mkdir(parents=True)
         shutil.copytree(PROJECT / "nginx" / "snippets", self.root / "snippets")
         user = "user root;" if os.geteuid() == 0 else ""  # its workers read folders that are ours alone
@@ -111,6 +115,28 @@ class Edge(Server):
 
     def log(self) -> str:
         return (self.folder / "access.log").read_text()
+
+    @contextmanager
+    def beside(self, script: str) -> Iterator[int]:
+        """A start script that goes on in the background; `nginx -s` in it reaches this nginx. Its process id."""
+        signals = "nginx() { case $2 in reload) kill -HUP $pid;; reopen) kill -USR1 $pid;; esac; }; "
+        process = subprocess.Popen(
+            [
+                "sh",
+                "-c",
+                f'pid=$(cat {self.folder}/nginx.pid); {signals}. "$0"; wait',
+                PROJECT / "nginx/start" / script,
+            ],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield process.pid
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)  # with the loop that it left in the background
+            process.wait(10)
 
     def trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.folder / "certificates" / "fullchain.pem"))

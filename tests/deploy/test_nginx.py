@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
-import signal
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -211,25 +209,13 @@ def test_its_own_certificate_names_every_host_and_is_kept(edge: Edge) -> None:
 
 
 def test_another_certificate_is_taken_up_without_a_restart(site: Site, tmp_path: Path) -> None:
-    with Edge(site.port, site.static, **PLENTY) as edge:
-        watch = subprocess.Popen(
-            ["sh", "-c", f'nginx() {{ kill -HUP $(cat {edge.folder}/nginx.pid); }}; . "$0"; wait',
-             PROJECT / "nginx/start/40-certificate-watch.sh"],
-            env=edge.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            before = fingerprint(edge)
-            until(lambda: sleeps(watch.pid), "it has seen the certificate, and waits for another")
-            folder = edge.folder / "certificates"
-            (folder / "fullchain.pem").unlink()
-            subprocess.run([PROJECT / "nginx/start/30-edge.sh"], env=edge.environment, check=True, capture_output=True)
-            until(lambda: fingerprint(edge) != before, "the new certificate is served")
-        finally:
-            os.killpg(watch.pid, signal.SIGTERM)  # with the loop that it left in the background
-            watch.wait(10)
+    with Edge(site.port, site.static, **PLENTY) as edge, edge.beside("40-certificate-watch.sh") as watch:
+        before = fingerprint(edge)
+        until(lambda: sleeps(watch), "it has seen the certificate, and waits for another")
+        folder = edge.folder / "certificates"
+        (folder / "fullchain.pem").unlink()
+        subprocess.run([PROJECT / "nginx/start/30-edge.sh"], env=edge.environment, check=True, capture_output=True)
+        until(lambda: fingerprint(edge) != before, "the new certificate is served")
 
 
 def sleeps(pid: int) -> bool:

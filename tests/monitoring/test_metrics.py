@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from monitoring import collectors, health, snapshot
+from monitoring import collectors, health, slots, snapshot
 from rag.models import Job
 from tests.conftest import Index, Publish
 from tests.servers import Redis
@@ -62,6 +63,14 @@ def test_a_part_that_fails_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError("hunter2")
 
     monkeypatch.setattr(collectors, "_machine", broken)
+    found = scrape()
+    assert found.total("faq_metrics_parts_failed") == 1
+    assert found.total("faq_dependency_up", dependency="migrations") == 1
+
+
+def test_counters_that_cannot_be_read_do_not_silence_the_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(slots.DIRECTORY, str(tmp_path))
+    (tmp_path / "counter_0.db").touch()
     found = scrape()
     assert found.total("faq_metrics_parts_failed") == 1
     assert found.total("faq_dependency_up", dependency="migrations") == 1
@@ -150,8 +159,12 @@ def test_hostile_requests_add_no_series(caplog: pytest.LogCaptureFixture) -> Non
     caplog.set_level(logging.CRITICAL)
     _hostile(12)
     before = scrape().values.keys()
-    _hostile(int(os.environ.get("METRICS_HOSTILE", "300")), first=100)
+    number = int(os.environ.get("METRICS_HOSTILE", "300"))
+    _hostile(number, first=100)
     assert sorted(scrape().values.keys() - before) == []
+    if file := os.environ.get("METRICS_REPORT"):
+        with Path(file).open("a") as report:
+            report.write(f"- {number} hostile requests added no series\n")
 
 
 def _hostile(number: int, first: int = 0) -> None:

@@ -135,6 +135,8 @@ def alertmanager() -> Iterator[Alertmanager]:
         (["RedisDown", "NoJobWorkers", "LoginAttack"], {"NoJobWorkers"}),
         (["ProductDown", "DatabaseDown", "BackupOld"], {"DatabaseDown", "BackupOld"}),
         (["ProductDown", "ProductAbsent"], set()),
+        (["ProductDown", "EdgeDown", "EdgeFailing"], {"EdgeFailing"}),
+        (["AnswersFailingFast", "EdgeFailing"], {"EdgeFailing"}),
     ],
     ids=lambda value: "+".join(value),
 )

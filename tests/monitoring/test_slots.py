@@ -81,3 +81,19 @@ def test_full_memory_costs_the_reserve_and_not_the_start(
     slots.begin()
     assert slots.take() == 1
     assert "no room reserved for metrics: OSError" in caplog.text
+
+
+def test_a_file_is_never_seen_before_it_is_whole(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scrape that came between its birth and its first page would fail, as there is nothing to read."""
+    real, seen = os.posix_fallocate, list[int]()
+
+    def look_first(*given: int) -> None:
+        seen.extend(path.stat().st_size for path in directory.glob("*.db"))
+        real(*given)
+
+    monkeypatch.setattr(os, "posix_fallocate", look_first)
+    slots.begin()
+    slots.give_back(slots.take())
+    slots.take()
+    assert seen
+    assert 0 not in seen

@@ -19,15 +19,16 @@ WINDOW = "20s"  # for Grafana's $__rate_interval
 
 
 class Prometheus(Server):
-    def __init__(self, target: str) -> None:
+    def __init__(self, **targets: str) -> None:
+        """`targets` by the name of their job in our configuration."""
         super().__init__()
         config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
         config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
         config["rule_files"] = [str(PROMETHEUS / name) for name in config["rule_files"]]
         config["alerting"] = {}
-        (job,) = config["scrape_configs"]
-        del job["dns_sd_configs"]
-        job["static_configs"] = [{"targets": [target]}]
+        for job in config["scrape_configs"]:
+            del job["dns_sd_configs"]
+            job["static_configs"] = [{"targets": [targets[job["job_name"]]]}]
         (self.folder / "prometheus.yml").write_text(yaml.safe_dump(config))
 
     def command(self) -> list[str | Path]:
