@@ -38,16 +38,23 @@ def told(number: int) -> bool:
     seconds = time.monotonic() - began
     what = SABOTAGES[number].what if number in SABOTAGES else "no sabotage"
     print(f"{number:>3}  {seconds:6.1f} s  {verdict:<8}  {what}", flush=True)
-    return verdict == "noticed"
+    return verdict.startswith("noticed")
 
 
 def tried(number: int) -> str:
+    """What became of it; with the first line of why the proof failed, as a proof may fail for another reason."""
     with copied() as root:
         SABOTAGES[number].apply(root)
         try:
-            return {FAILED: "noticed", 0: "MISSED"}.get(prove(number, root), "ERROR, the proof did not run")
+            proof = prove(number, root)
         except subprocess.TimeoutExpired:
             return "ERROR, no end"
+    if proof.returncode == 0:
+        return "MISSED"
+    failed = [line for line in proof.stdout.splitlines() if line.startswith("FAILED ")]
+    if proof.returncode != FAILED or not failed:
+        return f"ERROR, the proof did not run: {proof.stdout[-300:]}"
+    return f"noticed: {failed[0].partition(' - ')[2][:100]}"
 
 
 @contextmanager
@@ -60,18 +67,19 @@ def copied() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def prove(number: int, root: Path) -> int:
-    """pytest's exit status for the proof of this property alone, in that tree."""
+def prove(number: int, root: Path) -> subprocess.CompletedProcess[str]:
+    """pytest's run of the proof of this property alone, in that tree."""
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", f"test_property_{number}_",
+        [sys.executable, "-m", "pytest", "-q", "-x", "-rf", "-p", "no:cacheprovider", "-k", f"test_property_{number}_",
          "tests/properties"],
         cwd=root,
-        env={**os.environ, "STEADFAST_SABOTAGED": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        env={**os.environ, "STEADFAST_SABOTAGED": "1", "COLUMNS": "300"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         preexec_fn=dies_with_us(),
         timeout=SECONDS,
-    ).returncode  # fmt: skip
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
