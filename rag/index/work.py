@@ -57,8 +57,9 @@ def run(job_id: int, watch: Watch | None = None) -> bool:
         claim.finish(Job.State.FAILED, "\n".join(["Refused; reads go where they went before.", *refused.reasons]))
         logger.warning("%s refused: %s", job.kind, refused, extra={"job": job_id})
     except (ServiceUnavailable, BackupFailed) as error:
-        claim.finish(Job.State.FAILED, str(error))
-        logger.warning("%s stopped: %s", job.kind, error, extra={"job": job_id})
+        tried = f" Tried {job.attempts} times." if job.attempts > 1 else ""
+        claim.finish(Job.State.FAILED, f"{error}{tried}")
+        logger.warning("%s stopped: %s", job.kind, error, extra={"job": job_id, "attempts": job.attempts})
     except Exception as error:
         claim.finish(Job.State.FAILED, f"Unexpected: {type(error).__name__}. The log has the rest.")
         raise
@@ -85,7 +86,7 @@ def sweep() -> None:
         for pk in Job.objects.filter(state=Job.State.QUEUED, created_at__lt=overdue).values_list("pk", flat=True):
             run(pk)
     if not jobs.busy_or_resting(REST_SECONDS) and index_is_behind():
-        jobs.request()
+        jobs.request_again()
     if counting.due() and not jobs.finished_since(Job.Kind.TALLY, REST_SECONDS):
         jobs.request(Job.Kind.TALLY)
     if _misses_are_due():
