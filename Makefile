@@ -62,6 +62,7 @@ pictures: $(VENV)/.installed-dev ## Draw Grafana's dashboards from a real Promet
 
 .PHONY: test-stack
 test-stack: $(VENV)/.installed-dev ## The real compose.yml, built and started: needs Docker, takes a quarter of an hour
+	@tests/install-debian-packages stack
 	@STEADFAST_STACK=1 $(BIN)/python -m pytest -s -p no:cacheprovider tests/deploy/stack $(ARGS)
 
 .PHONY: properties

@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from console.environment import load
 from tests.deploy.conftest import PLENTY
 from tests.deploy.echo import Echo
-from tests.deploy.edge import Edge, Reply, parsed
-from tests.deploy.test_nginx import HSTS, LINE, ONCE, arrived
+from tests.deploy.edge import HSTS, LINE, ONCE, Edge, Reply, arrived, parsed
 from tests.properties.composed import compose, interpolated
 from tests.properties.edges import collected
 from tests.properties.orchestra import TIMED, Arrival, arrivals

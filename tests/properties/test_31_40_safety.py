@@ -24,9 +24,8 @@ from rag.models import Receipt
 from tests.console.environment.cast import PRODUCTION
 from tests.deploy.conftest import Site
 from tests.deploy.containers import HOST
-from tests.deploy.edge import Edge
+from tests.deploy.edge import HSTS, ONCE, Edge
 from tests.deploy.test_capacity import cgroup
-from tests.deploy.test_nginx import HSTS, ONCE
 from tests.properties.edges import ask_alone, collected
 from tests.properties.proof import proof
 from tests.properties.small_database import environment_of

@@ -65,7 +65,7 @@ def test_a_container_may_do_nothing_but_its_work(stack: Stack, service: str) -> 
 
 def test_no_secret_is_in_an_environment(stack: Stack) -> None:
     """Feature: production-deployment, Property 17: Secret Management"""
-    secrets = [path.read_text() for path in (stack.folder / "secrets").iterdir()]
+    secrets = [path.read_text().strip() for path in (stack.folder / "secrets").iterdir()]
     told = "".join(json.dumps(stack.container(service)) for service in SERVICES)
     told += stack.compose("logs", "--no-color")
     assert not [secret for secret in secrets if secret and secret in told]
