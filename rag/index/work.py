@@ -24,6 +24,7 @@ from rag.index.recipe import current_recipe
 from rag.index.runners import get_runner
 from rag.models import DriftScan, Generation, Job, Receipt
 from rag.quality import counting, misses, promotion, replaying
+from rag.signals import cleaned_up
 
 logger = logging.getLogger(__name__)
 
@@ -189,6 +190,9 @@ def _cleanup(job: Job, claim: jobs.Claim) -> str:
     reclaimed = [generation for generation in generations.past_their_time(now) if generations.reclaim(generation)]
     misses.forget_before(now - timedelta(days=settings.RECEIPT_DAYS))
     Job.objects.filter(kind__in=OFTEN, state=Job.State.SUCCEEDED, finished_at__lt=now - timedelta(days=1)).delete()
+    for receiver, answer in cleaned_up.send_robust(sender=Job):
+        if isinstance(answer, Exception):
+            logger.warning("not cleaned up: %s", type(answer).__name__, extra={"receiver": str(receiver)})
     return f"{receipts} receipts deleted, {len(reclaimed)} generations reclaimed."
 
 
