@@ -60,6 +60,16 @@ pictures: $(VENV)/.installed-dev ## Draw Grafana's dashboards from a real Promet
 	@tests/install-debian-packages
 	@DASHBOARD_PICTURES=docs/screenshots $(BIN)/python -m pytest tests/stack/test_watched.py $(ARGS)
 
+.PHONY: drill-start
+drill-start: $(VENV)/.installed-dev ## Six replicas that start at once migrate once: ROUNDS=20; writes docs/drills/start.md
+	@tests/install-debian-packages
+	@START_ROUNDS=$(or $(ROUNDS),20) START_REPORT=docs/drills/start.md \
+		$(BIN)/python -m pytest tests/deploy/test_start.py -k six $(ARGS)
+
+.PHONY: image-report
+image-report: ## What the built app image is, beside the same with torch: IMAGE=steadfast-app:latest; writes docs/image.md
+	@docker/image-report $(IMAGE) > docs/image.md.new && mv docs/image.md.new docs/image.md
+
 .PHONY: test-stack
 test-stack: $(VENV)/.installed-dev ## The real compose.yml, built and started: needs Docker, takes a quarter of an hour
 	@tests/install-debian-packages stack
