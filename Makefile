@@ -102,8 +102,17 @@ quality: $(VENV)/.installed ## Ask labelled questions: GOLDEN=questions.csv [OOS
 	@$(BIN)/python manage.py run_suite '$(GOLDEN)' $(if $(OOS),--out-of-scope '$(OOS)') $(if $(BAR),--bar '$(BAR)')
 
 .PHONY: bench
-bench: $(VENV)/.installed-dev ## Performance, as ratios taken side by side in one run
+bench: $(VENV)/.installed-dev .venv-bench/.installed ## Performance beside its peers and its limits, as ratios; writes docs/performance.md
+	@tests/install-debian-packages
+	@$(BIN)/python manage.py fetch_model --reference
 	@$(BIN)/python -m bench
+
+# The peers' own: nothing of it is in the product's. torch first, so that its build for the processor is taken where there is one.
+.venv-bench/.installed: bench/requirements.txt
+	@bin/make-venv $(PYTHON) .venv-bench
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: lock
 lock: $(VENV)/.installed-dev ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml
@@ -114,7 +123,7 @@ lock: $(VENV)/.installed-dev ## Write requirements.txt and requirements-dev.txt 
 
 .PHONY: clean
 clean: ## Remove what was installed and built, not the data
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	@rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
 
 $(VENV)/.installed: requirements.txt
 	@bin/make-venv $(PYTHON) $(VENV)

@@ -22,7 +22,15 @@ def main() -> None:
     began = time.perf_counter()
     rows: list[Row] = []
     failed: list[Failed] = []
-    for bench in (served, started, alone("reindexing"), alone("unchanged"), alone("answers"), alone("engines")):
+    for bench in (
+        served,
+        started,
+        alone("reindexing"),
+        alone("unchanged"),
+        alone("answers"),
+        alone("engines"),
+        alone("int8"),
+    ):
         name = getattr(bench, "__name__", "?")
         try:
             for row in bench():

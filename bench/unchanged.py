@@ -60,7 +60,7 @@ def main(entries: int = ENTRIES) -> None:
         everything / nothing,
         f"{nothing:.2f} s : {everything:.0f} s",
         50.0,
-        note=f"No model was loaded. The reindex was run in whole; embedding is the time of {len(chosen)} entries, for all.",
+        note=f"No model was loaded. The reindex was run in whole; embedding is reckoned from {len(chosen)} entries.",
     ).tell()
 
 
