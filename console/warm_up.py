@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from django.db import connection
 
 from faq import versions, wording
+from rag.answering import receipts
 from rag.answering.generation import get_generator
 from rag.errors import ServiceUnavailable
 from rag.index.embedding import OnnxEmbedder, get_embedder
@@ -28,10 +30,14 @@ def before_the_fork() -> None:
     _one_by_one(_model_that_survives_a_fork, _wording)
     if connection.vendor == "postgresql":
         connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's only
+    # What is held by now is never garbage: to look through it would cost each process time, and a copy of every page.
+    gc.collect()
+    gc.freeze()
 
 
 def in_web_process() -> None:
-    """Starts the job thread where jobs run in this process, and loads what is slow without keeping anyone waiting."""
+    """Starts the threads that it has beside its askers, and loads what is slow without keeping anyone waiting."""
+    receipts.write_behind()
     runner = get_runner()
     if isinstance(runner, ThreadRunner):
         runner.start()

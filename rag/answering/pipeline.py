@@ -15,7 +15,7 @@ from faq import versions, wording
 from rag.answering import breaker_orders, cache, conversation, ladder, noting, phrasing, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
-from rag.answering.database import DATABASE_BREAKER, asking
+from rag.answering.database import asking
 from rag.answering.generation import GENERATOR_BREAKER, get_generator
 from rag.answering.generator import Generator, Gone, nobody_left
 from rag.answering.phrasing import KEPT_FOR_THE_END
@@ -153,8 +153,10 @@ def _lead(asked: _Asked, flight: Flight[_Landed], key: str) -> Pieces[tuple[Draf
 
 def _look_back(asked: _Asked, *, known: bool) -> None:
     """What the content stands at, and what was asked before in this conversation."""
+    if known:
+        receipts.settle(asked.conversation)
     try:
-        with asking():
+        with asking(asked.deadline):
             asked.version = versions.current()
             breaker_orders.look()
             asked.before = conversation.history(asked.conversation if known else None)
@@ -164,9 +166,9 @@ def _look_back(asked: _Asked, *, known: bool) -> None:
 
 def _descend(asked: _Asked) -> Pieces[Draft]:
     """Rung by rung, until one gives an answer. The last one always does."""
-    draft = _exact(asked)
+    held = wording.sample(asked.version)
+    draft = _exact(asked, held)
     if draft is None:
-        held = wording.sample(asked.version)
         found = _by_meaning(asked, held)
         if found is not None and found.candidates:
             draft = (yield from _from_meaning(asked, found)) or _from_words(asked, _by_words(asked, held, late=True))
@@ -182,9 +184,12 @@ def _descend(asked: _Asked) -> Pieces[Draft]:
     return draft
 
 
-def _exact(asked: _Asked) -> Draft | None:
+def _exact(asked: _Asked, held: wording.Sample) -> Draft | None:
+    if held.knows_it_is_new(asked.question, asked.version):
+        asked.trace.left("exact", "no such question")
+        return None
     try:
-        with asked.trace.timed("exact"), asking():
+        with asked.trace.timed("exact"), asking(asked.deadline):
             draft = ladder.exact(asked.question)
     except ServiceUnavailable as error:
         asked.trace.left("exact", error.reason)
@@ -212,10 +217,10 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
             vector = retrieval.embedded(text)
         stage = "vector"
         with asked.trace.timed("vector"), VECTOR_BREAKER.guard():
-            matches = retrieval.nearest(vector)
+            matches = retrieval.nearest(vector, version=asked.version)
         stage = "database"
-        with asked.trace.timed("rank"), asking():
-            found = retrieval.rank_by_meaning(text, matches, held, asked.tuning)
+        with asked.trace.timed("rank"), asking(asked.deadline):
+            found = retrieval.rank_by_meaning(text, matches, held, asked.tuning, version=asked.version)
         return asked.trace.looked("meaning", text, found)
     except ServiceUnavailable as error:
         asked.trace.fell_back(stage, error.reason)
@@ -225,8 +230,10 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
 def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Found | None:
     """`late`: meaning was searched and fell short; then only what its index does not hold yet can be missing."""
     try:
-        with asked.trace.timed("text"), asking():
-            found = retrieval.rank_by_words(asked.question, held, asked.tuning, not_indexed_yet=late)
+        with asked.trace.timed("text"), asking(asked.deadline):
+            found = retrieval.rank_by_words(
+                asked.question, held, asked.tuning, not_indexed_yet=late, version=asked.version
+            )
         return asked.trace.looked("words", asked.question, found)
     except ServiceUnavailable as error:
         asked.trace.left("text_search", error.reason)
@@ -284,6 +291,6 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
         return finished
     recorded = asked.channel not in UNRECORDED
     noting.note(finished, draft, asked.trace, asked.channel, by_asker=recorded)
-    if recorded and not DATABASE_BREAKER.is_open:
+    if recorded:
         receipts.write(asked.question, finished, draft, asked.trace)
     return finished

@@ -19,8 +19,7 @@ from console.environment import load
 from tests.deploy.conftest import PLENTY
 from tests.deploy.containers import HOST
 from tests.deploy.echo import Echo
-from tests.deploy.edge import Edge, Reply, parsed
-from tests.deploy.test_nginx import HSTS, LINE, ONCE, arrived
+from tests.deploy.edge import HSTS, LINE, ONCE, Edge, Reply, arrived, parsed
 from tests.properties import listening, naming
 from tests.properties.composed import compose, deployments, handed_to, networks, published, with_secrets
 from tests.properties.handshakes import GOOD, VERSIONS, WEAK, shaken

@@ -22,8 +22,7 @@ from monitoring.asking import State
 from tests.console.environment.cast import PRODUCTION
 from tests.deploy.conftest import Site
 from tests.deploy.containers import HOST
-from tests.deploy.edge import Edge
-from tests.deploy.test_nginx import HSTS, ONCE
+from tests.deploy.edge import HSTS, ONCE, Edge
 from tests.properties import gunicorns, keys, wellness
 from tests.properties.edges import ask_alone
 from tests.properties.posted import KNOWN, POSTED, STATES, WITH_COOKIE, counted
