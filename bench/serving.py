@@ -19,6 +19,8 @@ GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:console.gunico
 class Serving(Server):
     """A program that listens where PORT says, in an environment of its own."""
 
+    start_seconds = 180.0  # torch takes its time
+
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], *, ready: str = "/") -> None:
         super().__init__()
         self._words, self._ready = words, ready

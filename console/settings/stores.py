@@ -57,8 +57,16 @@ def _postgresql_options(given: dict[str, str], *, pool: int) -> dict[str, Any]:
     options = " ".join([*(f"-c {name}={value}" for name, value in limits.items()), given.get("options", "")])
     result: dict[str, Any] = {"connect_timeout": 3} | given | {"options": options.strip()}
     if pool:
+        from rag.silence import BoundedConnection
+
         # The pool doubles its pause after each vain try: so it may not go on trying, but begins anew when asked.
-        result["pool"] = {"min_size": 1, "max_size": pool, "timeout": 2, "reconnect_timeout": 2}
+        result["pool"] = {
+            "min_size": 1,
+            "max_size": pool,
+            "timeout": 2,
+            "reconnect_timeout": 2,
+            "connection_class": BoundedConnection,
+        }
     return result
 
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import Error, InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError, connection
 
-from rag.answering.silence import bounded
 from rag.errors import Reason, ServiceUnavailable
-from rag.resilience import Breaker, registered
+from rag.resilience import Breaker, Deadline, registered
 
 # One failure is enough: every try would wait for a connection, and an answer makes half a dozen.
 DATABASE_BREAKER = registered(Breaker("database", failures_to_open=1))
 
 
+KEPT_SECONDS = 0.5  # of the deadline, for the rungs below
+
+
 @contextmanager
-def asking() -> Iterator[None]:
-    """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again."""
+def asking(deadline: Deadline | None = None) -> Iterator[None]:
+    """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again.
+
+    With a deadline, also where it hangs: what is left after the wait is enough for an answer without it.
+    """
     try:
-        with DATABASE_BREAKER.guard(), bounded():
+        with DATABASE_BREAKER.guard(), _bounded(deadline):
             try:
                 yield
             except (OperationalError, InterfaceError) as error:
@@ -28,6 +33,17 @@ def asking() -> Iterator[None]:
                 raise
     except Error as error:  # one statement's own trouble, which must not trouble other askers
         raise ServiceUnavailable("database", _reason(error)) from error
+
+
+@contextmanager
+def _bounded(deadline: Deadline | None) -> Iterator[None]:
+    if deadline is None or connection.vendor != "postgresql":
+        yield
+        return
+    from rag.silence import no_longer_than
+
+    with no_longer_than(deadline.left() - KEPT_SECONDS):
+        yield
 
 
 def _is_away(error: Error) -> bool:

@@ -156,7 +156,7 @@ def _look_back(asked: _Asked, *, known: bool) -> None:
     if known:
         receipts.settle(asked.conversation)
     try:
-        with asking():
+        with asking(asked.deadline):
             asked.version = versions.current()
             breaker_orders.look()
             asked.before = conversation.history(asked.conversation if known else None)
@@ -189,7 +189,7 @@ def _exact(asked: _Asked, held: wording.Sample) -> Draft | None:
         asked.trace.left("exact", "no such question")
         return None
     try:
-        with asked.trace.timed("exact"), asking():
+        with asked.trace.timed("exact"), asking(asked.deadline):
             draft = ladder.exact(asked.question)
     except ServiceUnavailable as error:
         asked.trace.left("exact", error.reason)
@@ -219,7 +219,7 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
         with asked.trace.timed("vector"), VECTOR_BREAKER.guard():
             matches = retrieval.nearest(vector, version=asked.version)
         stage = "database"
-        with asked.trace.timed("rank"), asking():
+        with asked.trace.timed("rank"), asking(asked.deadline):
             found = retrieval.rank_by_meaning(text, matches, held, asked.tuning, version=asked.version)
         return asked.trace.looked("meaning", text, found)
     except ServiceUnavailable as error:
@@ -230,7 +230,7 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
 def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Found | None:
     """`late`: meaning was searched and fell short; then only what its index does not hold yet can be missing."""
     try:
-        with asked.trace.timed("text"), asking():
+        with asked.trace.timed("text"), asking(asked.deadline):
             found = retrieval.rank_by_words(
                 asked.question, held, asked.tuning, not_indexed_yet=late, version=asked.version
             )

@@ -15,7 +15,6 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
-from rag.answering.silence import bounded
 from rag.models import Receipt
 
 logger = logging.getLogger(__name__)
@@ -81,9 +80,8 @@ class ReceiptQueue:
     def _write(self, some: list[Receipt]) -> list[Receipt]:
         """Those that are worth another try."""
         try:
-            with bounded():
-                # Without conflicts: a try that seemed to fail may have succeeded.
-                Receipt.objects.bulk_create(some, ignore_conflicts=True)
+            # Without conflicts: a try that seemed to fail may have succeeded.
+            Receipt.objects.bulk_create(some, ignore_conflicts=True)
         except (OperationalError, InterfaceError) as error:
             logger.warning("receipts wait for the database: %s", type(error).__name__, extra={"count": len(some)})
             return some
