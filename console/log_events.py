@@ -27,6 +27,7 @@ EVENTS = {
     "the wording sample could not be read: %s": "wording_lost",
     # index and jobs
     "job ended": "job_ended",
+    "not cleaned up: %s": "cleanup_failed",
     "%s refused: %s": "job_refused",
     "%s stopped: %s": "job_stopped",
     "another worker has this job now": "job_taken_over",

@@ -1,4 +1,4 @@
-# Only to compare sizes: the app image with sentence-transformers and torch in the place of ONNX Runtime. docker/compare builds it.
+# Only to compare sizes: the app image with sentence-transformers and torch in the place of ONNX Runtime. docker/image-report builds it.
 ARG APP=steadfast-app:latest
 # What else is done to it: `slim` takes out of torch's packages what docker/slim takes out of ours.
 ARG SLIM=
@@ -10,8 +10,7 @@ COPY --from=app / /image
 COPY docker/slim docker/
 RUN rm -rf /image/dev /image/proc /image/sys /image/opt/venv/lib/python3.11/site-packages/onnxruntime* \
     && mv /image/opt/venv /opt/venv
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/venv/bin/python install --quiet --no-compile torch==2.13.0 \
+RUN pip --python /opt/venv/bin/python install --quiet --no-compile torch==2.13.0 \
     && pip --python /opt/venv/bin/python install --quiet --no-compile sentence-transformers~=6.2 \
     && rm -r /opt/venv/lib/python3.11/site-packages/torch/testing/_internal/py312_intrinsics.py \
     && python -m compileall -q -j 0 /opt/venv/lib

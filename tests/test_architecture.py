@@ -33,7 +33,7 @@ HOMES = {
     "onnxruntime": ("rag/index/embedding.py", "rag/index/quantising.py"),
     "openpyxl": ("faq/transfer",),
     "prometheus_client": ("rag/metrics.py", "monitoring"),
-    "psycopg": (),
+    "psycopg": ("rag/silence.py",),
     "qdrant_client": ("rag/index/vector_store.py",),
     "qdrant_edge": (),
     "redis": ("rag/index/runners.py", "monitoring"),

@@ -98,6 +98,9 @@ class Application(_Settings):
         "json", description="How log lines look; text in development, json otherwise."
     )
     RECEIPT_DAYS: int = Field(90, ge=1, le=3650, description="Days for which the receipts of answers are kept.")
+    AUDIT_DAYS: int = Field(
+        730, ge=0, le=36_500, description="Days for which the console's audit log is kept; 0: for ever."
+    )
     JOB_SILENT_SECONDS: float = Field(
         30.0,
         ge=5,
