@@ -42,7 +42,7 @@ def write(rows: Sequence[Row], failed: Sequence[tuple[str, str]], *, seconds: fl
     ]
     if failed:
         lines += ["Not measured in this run:", "", *(f"- {name}: {why}" for name, why in failed), ""]
-    REPORT.write_text("\n".join(lines) + "\n" + REMARKS.read_text(encoding="utf-8"), encoding="utf-8")
+    REPORT.write_text("\n".join(lines) + REMARKS.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def machine() -> str:
