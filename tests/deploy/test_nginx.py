@@ -114,6 +114,13 @@ def test_static_files_come_without_the_application(site: Site, tmp_path: Path) -
         assert upstream.asked == []
 
 
+def test_a_page_that_holds_a_token_is_not_compressed(edge: Edge) -> None:
+    """Its length would tell about the token (BREACH)."""
+    for path in ("/", "/admin/login/"):
+        page = edge.ask(path, headers={"Accept-Encoding": "gzip, deflate, br"})
+        assert page.status == 200 and not page.all("Content-Encoding")
+
+
 @pytest.mark.parametrize("path", ["/static/../settings.py", "/static/%2e%2e/manage.py", "/static/..%2f..%2fetc/passwd"])
 def test_nothing_outside_the_folder_is_served(edge: Edge, path: str) -> None:
     answer = parsed(edge.raw(f"GET {path} HTTP/1.1\r\n".encode() + LINE + b"\r\n"))
