@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A lock names everything, so nothing is resolved: pip 23 would ask the index for the newest of what is wanted with an extra.
 LOCKED := --quiet --disable-pip-version-check --require-hashes --no-deps
+# Two processes, each with servers of its own; a file's tests stay together, as they share what they started.
+SIDE_BY_SIDE ?= --numprocesses=2 --dist=loadfile
 
 # Where `make run` listens, where it keeps its data, and a file of one's own: make run PORT=8001 DATA_DIR=/srv/faq FAQ=my.csv
 # What is given so reaches the programs by itself; `export` would hand them the empty ones too.
@@ -23,8 +25,8 @@ run: $(VENV)/.installed ## Install what is missing and run the product: PORT=800
 test: $(VENV)/.installed-dev ## Every test, with real PostgreSQL, Redis, model and browser
 	@tests/install-debian-packages
 	@$(BIN)/python manage.py fetch_model --reference  # the tests themselves may not leave this machine
-	@$(BIN)/python -m pytest $(ARGS)
-	@$(BIN)/python -m pytest -p tests.on_postgresql $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(BIN)/python -m pytest -p tests.on_postgresql $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: drill
 drill: $(VENV)/.installed-dev ## The index under kill -9, lost queues and switches of generation: SEEDS=20; writes docs/drills/index.md
@@ -60,8 +62,19 @@ pictures: $(VENV)/.installed-dev ## Draw Grafana's dashboards from a real Promet
 	@tests/install-debian-packages
 	@DASHBOARD_PICTURES=docs/screenshots $(BIN)/python -m pytest tests/stack/test_watched.py $(ARGS)
 
+.PHONY: drill-start
+drill-start: $(VENV)/.installed-dev ## Six replicas that start at once migrate once: ROUNDS=20; writes docs/drills/start.md
+	@tests/install-debian-packages
+	@START_ROUNDS=$(or $(ROUNDS),20) START_REPORT=docs/drills/start.md \
+		$(BIN)/python -m pytest tests/deploy/test_start.py -k six $(ARGS)
+
+.PHONY: image-report
+image-report: ## What the built app image is, beside the same with torch: IMAGE=steadfast-app:latest; writes docs/image.md
+	@docker/image-report $(IMAGE) > docs/image.md.new && mv docs/image.md.new docs/image.md
+
 .PHONY: test-stack
 test-stack: $(VENV)/.installed-dev ## The real compose.yml, built and started: needs Docker, takes a quarter of an hour
+	@tests/install-debian-packages stack
 	@STEADFAST_STACK=1 $(BIN)/python -m pytest -s -p no:cacheprovider tests/deploy/stack $(ARGS)
 
 .PHONY: properties
@@ -91,8 +104,17 @@ quality: $(VENV)/.installed ## Ask labelled questions: GOLDEN=questions.csv [OOS
 	@$(BIN)/python manage.py run_suite '$(GOLDEN)' $(if $(OOS),--out-of-scope '$(OOS)') $(if $(BAR),--bar '$(BAR)')
 
 .PHONY: bench
-bench: $(VENV)/.installed-dev ## Performance, as ratios taken side by side in one run
+bench: $(VENV)/.installed-dev .venv-bench/.installed ## Performance beside its peers and its limits, as ratios; writes docs/performance.md
+	@tests/install-debian-packages
+	@$(BIN)/python manage.py fetch_model --reference
 	@$(BIN)/python -m bench
+
+# The peers' own: nothing of it is in the product's. torch first, so that its build for the processor is taken where there is one.
+.venv-bench/.installed: bench/requirements.txt
+	@bin/make-venv $(PYTHON) .venv-bench
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: lock
 lock: $(VENV)/.installed-dev ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml
@@ -103,7 +125,7 @@ lock: $(VENV)/.installed-dev ## Write requirements.txt and requirements-dev.txt 
 
 .PHONY: clean
 clean: ## Remove what was installed and built, not the data
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	@rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
 
 $(VENV)/.installed: requirements.txt
 	@bin/make-venv $(PYTHON) $(VENV)

@@ -1,113 +1,73 @@
-"""`python -m bench`: the user guide in a database of its own, and its questions."""
+"""`python -m bench`: every figure of the table, side by side in one run; prints it and writes docs/performance.md."""
 
 from __future__ import annotations
 
-import csv
-import os
+import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-FOLDER = tempfile.TemporaryDirectory(prefix="steadfast-bench-")
-os.environ |= {
-    "DJANGO_ENV": "development",
-    "DJANGO_SETTINGS_MODULE": "console.settings",
-    "DATA_DIR": FOLDER.name,
-    "LOG_LEVEL": "ERROR",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
-for name in ("DATABASE_URL", "REDIS_URL", "VECTOR_DB_URL", "QDRANT_HOST", "GEMINI_API_KEY"):
-    os.environ.pop(name, None)
-if "BENCH_DATABASE_URL" in os.environ:  # of a server that a bench started for itself
-    os.environ["DATABASE_URL"] = os.environ["BENCH_DATABASE_URL"]
+from bench import first_token, memory, questions, report, starting, throughput
+from bench.row import Row, told
+from bench.serving import Ground
 
-import django  # noqa: E402  # the environment first
+WORST_SECONDS = 420  # that one bench may take
 
-django.setup()
-
-from django.core.management import call_command  # noqa: E402
-
-from bench.scrapes import scrapes  # noqa: E402
-from bench.timing import Ratio, side_by_side  # noqa: E402
+Failed = tuple[str, str]
 
 
 def main() -> None:
-    call_command("demo", prepare_only=True, stdout=sys.stderr)
-    for ratio in (*engines(), *answers(), *indexing(), scrapes()):
-        print(ratio, flush=True)
+    began = time.perf_counter()
+    rows: list[Row] = []
+    failed: list[Failed] = []
+    for bench in (
+        served,
+        started,
+        alone("reindexing"),
+        alone("unchanged"),
+        alone("answers", "dashboard"),
+        alone("engines"),
+        alone("int8"),
+    ):
+        name = getattr(bench, "__name__", "?")
+        try:
+            for row in bench():
+                print(row, flush=True)
+                rows.append(row)
+        except Exception as error:  # one that breaks takes none of the others along
+            print(f"{name} broke: {error}", flush=True)
+            failed.append((name, f"{type(error).__name__}: {error}".splitlines()[0][:200]))
+    report.write([*rows, *report.elsewhere()], failed, seconds=time.perf_counter() - began)
+    sys.exit(1 if failed else 0)
 
 
-def questions() -> list[str]:
-    with Path("faq/guide/questions.csv").open(encoding="utf-8") as file:
-        return [row["query"] for row in csv.DictReader(file)]
+def served() -> Iterable[Row]:
+    """All that has to do with the product as a server; it is put up once."""
+    faq = questions.faq_file()
+    with tempfile.TemporaryDirectory(prefix="steadfast-bench-") as kept, Ground(faq) as ground:
+        with throughput.Field(ground, faq, Path(kept)) as field:
+            yield from throughput.rows(field)
+        yield first_token.first_token(ground)
+        yield memory.memory(ground, field.bodies)
 
 
-def engines() -> list[Ratio]:
-    """ONNX Runtime against sentence-transformers, one thread each, the same weights."""
-    from rag.index.embedding import OnnxEmbedder, SentenceTransformerEmbedder
-
-    onnx, reference = OnnxEmbedder(), SentenceTransformerEmbedder()
-    asked = questions()[:60]
-    return [
-        side_by_side(
-            "one question embedded: ONNX, of sentence-transformers",
-            lambda: [onnx.embed([one]) for one in asked],
-            lambda: [reference.embed([one]) for one in asked],
-            each=len(asked),
-        ),
-        side_by_side(
-            "sixty questions in one batch: ONNX, of sentence-transformers",
-            lambda: onnx.embed(asked),
-            lambda: reference.embed(asked),
-            each=len(asked),
-        ),
-    ]
+def started() -> Iterable[Row]:
+    yield starting.starting()
 
 
-def answers() -> list[Ratio]:
-    """The pipeline in this process, without HTTP: what it adds to the encoder, and what a kept answer saves."""
-    from django.core.cache import cache
+def alone(module: str, *words: str) -> Callable[[], Iterable[Row]]:
+    """A bench that works within a process, with Django in it."""
 
-    from rag.answering.pipeline import answer
-    from rag.index.embedding import get_embedder
+    def run() -> Iterable[Row]:
+        command = [sys.executable, "-m", f"bench.{module}", *words]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=WORST_SECONDS)
+        yield from told(done.stdout)
+        assert done.returncode == 0, f"python -m bench.{module} ended with {done.returncode}"
 
-    asked = questions()[:60]
-
-    def uncached() -> None:
-        cache.clear()
-        for one in asked:
-            answer(one)
-
-    return [
-        side_by_side(
-            "one question answered without a cache: of the bare encoder",
-            uncached,
-            lambda: [get_embedder().embed([one]) for one in asked],
-            each=len(asked),
-        ),
-        side_by_side(
-            "one question answered: cached, of uncached",
-            lambda: [answer(one) for one in asked],
-            uncached,
-            each=len(asked),
-        ),
-    ]
-
-
-def indexing() -> list[Ratio]:
-    """A reindex with nothing to do, against one of everything."""
-    from rag.index import generations
-    from rag.index.indexing import reconcile
-
-    def everything() -> None:
-        generation = generations.target()
-        generation.embeddings.all().delete()
-        reconcile(generation)
-
-    return [
-        side_by_side("reindex: nothing changed, of everything", lambda: reconcile(generations.target()), everything)
-    ]
+    run.__name__ = module
+    return run
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         from console import audit, roles
-        from monitoring import traffic
+        from monitoring import frame, traffic
 
         audit.connect()
         traffic.connect()
+        frame.one_class_of_cursors()
         post_migrate.connect(roles.establish, sender=self, dispatch_uid="console.roles")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import models
 from django.http import HttpRequest
+from django.utils import timezone
 
 from console.models import AuditEvent
 from console.secrecy import BLANK, blanked
 from rag.chat import addresses
+from rag.signals import cleaned_up
 
 logger = logging.getLogger(__name__)
 Verb = AuditEvent.Verb
@@ -66,6 +69,13 @@ def connect() -> None:
     user_logged_in.connect(_logged_in, dispatch_uid="console.audit.in")
     user_logged_out.connect(_logged_out, dispatch_uid="console.audit.out")
     user_login_failed.connect(_login_failed, dispatch_uid="console.audit.failed")
+    cleaned_up.connect(_forget_the_oldest, dispatch_uid="console.audit.cleaned_up")
+
+
+def _forget_the_oldest(**_: object) -> None:
+    """Past AUDIT_DAYS, where there is such a limit."""
+    if settings.AUDIT_DAYS:
+        AuditEvent.objects.filter(at__lt=timezone.now() - timedelta(days=settings.AUDIT_DAYS)).delete()
 
 
 def _named(target: models.Model | str) -> dict[str, str]:

@@ -53,6 +53,13 @@ def post_fork(server: Any, worker: Any) -> None:
     slots.use(worker.slot)
 
 
+def worker_exit(server: Any, worker: Any) -> None:
+    """In the child, once its last asker has been answered."""
+    from rag.answering import receipts
+
+    receipts.finish()
+
+
 def child_exit(server: Any, worker: Any) -> None:
     """In the master, for every end of a worker, kill -9 too."""
     from monitoring import traffic

@@ -18,6 +18,7 @@ EVENTS = {
     "Gemini's key stays as it was: its file cannot be read (%s)": "key_unreadable",
     "Gemini's key stays as it was: its file does not hold one key": "key_wrong",
     "receipt not written: %s": "receipt_lost",
+    "receipts wait for the database: %s": "receipts_wait",
     "unexpected failure in the public door": "failure",
     "the database did not answer: %s": "database_away",
     "rate limit refused a request": "rate_limited",
@@ -26,6 +27,7 @@ EVENTS = {
     "the wording sample could not be read: %s": "wording_lost",
     # index and jobs
     "job ended": "job_ended",
+    "not cleaned up: %s": "cleanup_failed",
     "%s refused: %s": "job_refused",
     "%s stopped: %s": "job_stopped",
     "another worker has this job now": "job_taken_over",

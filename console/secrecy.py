@@ -7,7 +7,6 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -23,7 +22,12 @@ URL_SAFE = str.maketrans("+/", "-_")
 
 def blank(text: str) -> str:
     """The text without any secret, however it was written."""
-    return _pattern(current()).sub(BLANK, text)
+    global _made
+    environment = current()
+    made = _made
+    if made is None or made[0] is not environment:  # by identity: to hash an environment takes longer than to blank
+        made = _made = environment, _pattern(environment)
+    return made[1].sub(BLANK, text)
 
 
 def blanked(value: Any) -> Any:
@@ -37,7 +41,9 @@ def blanked(value: Any) -> Any:
     return blank(str(value))
 
 
-@cache
+_made: tuple[Environment, re.Pattern[str]] | None = None
+
+
 def _pattern(environment: Environment) -> re.Pattern[str]:
     """Longest first, so that no part of one is left over by another; matches nothing where there are none."""
     forms = {form for secret in secrets(environment) for form in _forms(secret)}

@@ -41,7 +41,7 @@ UNFOLD: dict[str, Any] = {
     "LOGIN": {"form": "console.login.LoginForm"},
     "ENVIRONMENT": "console.unfold.environment_badge",
     "STYLES": [lambda request: static("console/console.css")],
-    "SCRIPTS": [lambda request: static("console/console.js")],
+    "SCRIPTS": [lambda request: static("console/console.js"), lambda request: static("console/keys.js")],
     "GLOBAL_CALLBACK": "console.admin.banner.everywhere",
     "DASHBOARD_CALLBACK": "console.admin.dashboard.dashboard",
     "COMMAND": {"search_callback": "console.palette.search"},

@@ -6,6 +6,7 @@ Both only propose candidates; `faq.wording` scores them the same way on either d
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Protocol
 
 from django.db import connection, transaction
@@ -17,6 +18,7 @@ from faq.models import IGNORED_SIGNS, Entry
 LIMIT = 50
 MAX_TERMS = 40
 _WORD = re.compile(r"\w+")
+_NO_SIGNS = str.maketrans("", "", IGNORED_SIGNS)
 
 
 class TextSearch(Protocol):
@@ -75,13 +77,14 @@ def exact(question: str) -> Entry | None:
     return Entry.objects.published().filter(wordings__contains=whole_line).order_by("pk").first()
 
 
+@lru_cache(maxsize=8_192)
 def wording_key(question: str) -> str:
     """The same for any two questions that differ only in case, white space and signs that ask nothing."""
     return _without_signs(question).casefold()
 
 
 def _without_signs(question: str) -> str:
-    kept = question.replace("\u2019", "'").translate(str.maketrans("", "", IGNORED_SIGNS))
+    kept = question.replace("\u2019", "'").translate(_NO_SIGNS)
     return " ".join(kept.split())
 
 

@@ -20,6 +20,7 @@ import snowballstemmer
 from django.db import Error, connection
 
 from faq.models import Entry
+from faq.text_search import wording_key
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,12 @@ class Sample:
     entries: int = 0
     documents: Counter[str] = field(default_factory=Counter)
     questions: list[HeldQuestion] = field(default_factory=list)
+    version: int | None = None  # of the content, where this is all of it
+    wordings: frozenset[str] = frozenset()  # every question and variant, as wording_key() has it
+
+    def knows_it_is_new(self, question: str, version: int | None) -> bool:
+        """All questions of this content version are held, and this is none of them: nobody need be asked."""
+        return version is not None and version == self.version and wording_key(question) not in self.wordings
 
     def weight(self, term: str) -> float:
         """Inverse document frequency, ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25."""
@@ -123,7 +130,7 @@ class _Holder:
             if self.version is not None and version == self.version:
                 return
             try:
-                self.sample, self.version = read_sample(), version
+                self.sample, self.version = read_sample(version), version
             except Error as error:
                 logger.warning("the wording sample could not be read: %s", type(error).__name__)
             self.read_at = time.monotonic()
@@ -149,13 +156,17 @@ def forget() -> None:
     _holder = _Holder()
 
 
-def read_sample() -> Sample:
-    """Up to SAMPLE published entries, the most recently changed ones first."""
+def read_sample(version: int | None = None) -> Sample:
+    """Up to SAMPLE published entries, the most recently changed ones first; `version` is that of the content."""
     rows = Entry.objects.published().order_by("-updated_at", "pk")
     columns = ("id", "external_id", "question", "category__name", "variants", "answer")
     found = Sample(entries=0)
+    wordings: set[str] = set()
     for pk, external_id, question, category, variants, answer in rows.values_list(*columns)[:SAMPLE]:
         found.entries += 1
         found.documents.update(terms("\n".join([question, *variants, answer])))
         found.questions.append(HeldQuestion(pk, external_id, question, category))
+        wordings.update(map(wording_key, [question, *variants]))
+    if found.entries < SAMPLE:
+        found.version, found.wordings = version, frozenset(wordings)
     return found

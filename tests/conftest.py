@@ -12,13 +12,13 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 
-from faq import wording
+from faq import at_hand, wording
 from faq.models import Category, Entry
 from monitoring import health, snapshot
 from rag import tracing
 from rag.answering import breaker_orders
 from rag.chat import limits
-from rag.index import generations, indexing, model_files, runners, vector_store
+from rag.index import coverage, generations, indexing, model_files, runners, vector_store
 from rag.resilience import breakers
 from tests.servers import Postgresql, Qdrant, Redis
 from tests.standins.gemini import GeminiStandIn
@@ -49,6 +49,8 @@ def _nothing_remembered() -> Iterator[None]:
     """What a process holds for its whole life, a test must not hand on to the next."""
     yield
     wording.forget()
+    at_hand.forget()
+    coverage.forget()
     health.forget()
     snapshot.forget()
     tracing.forget()

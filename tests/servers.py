@@ -73,6 +73,7 @@ class Server:
     """A process in a folder of its own. It can be stopped and started again with all that it kept."""
 
     stops_by = signal.SIGTERM
+    start_seconds = START_SECONDS
     user: str | None = None
 
     def __init__(self) -> None:
@@ -102,7 +103,7 @@ class Server:
                 start_new_session=True,  # Ctrl-C is for the tests; they stop it
             )
         try:
-            until(self._is_up, f"{type(self).__name__} starts")
+            until(self._is_up, f"{type(self).__name__} starts", self.start_seconds)
         except AssertionError:
             self.close()
             raise

@@ -21,6 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from console import audit
+from console.admin import acts
 from console.admin.acts import Refused, started
 from faq import publishing
 from faq.models import Entry
@@ -70,6 +71,27 @@ def group_now(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:rag_missgroup_changelist"))
 
 
+@acts.act("rag.change_missgroup", "admin:rag_missgroup_changelist")
+def put_aside(request: HttpRequest, group_id: int) -> acts.Act:
+    """The one act on a group that hides what people ask: so it says how many, and how to undo it."""
+    group = get_object_or_404(MissGroup, pk=group_id)
+
+    def do() -> str:
+        _set(group, state=MissGroup.State.OUT_OF_SCOPE, snoozed_until=None, closed_at=timezone.now())
+        return "Out of scope. What is asked like it joins this group quietly; it can be opened again."
+
+    facts = [
+        ("Group", f"“{group.question}”"),
+        ("Holds", f"{group.asks:,} asks in {group.wordings:,} wordings; what is asked like it later joins it quietly"),
+        ("Askers", "They notice nothing: they are offered the closest questions, as before."),
+        ("Way back", "Open it again from the list of what is out of scope."),
+    ]
+    open_now = group.state in (MissGroup.State.OPEN, MissGroup.State.SNOOZED)
+    why_not = [] if open_now else [f"This group is {group.get_state_display().lower()} already."]
+    verb = audit.Verb.CHANGED
+    return acts.Act("Is this out of scope?", "Out of scope", facts, do, why_not=why_not, verb=verb, on=group)
+
+
 def _note(request: HttpRequest, group: MissGroup, before: dict[str, Any]) -> None:
     after = audit.values_of(MissGroup.objects.get(pk=group.pk), KEPT)
     if before != after:
@@ -92,11 +114,6 @@ def _snooze(request: HttpRequest, group: MissGroup) -> str:
     words, span = SNOOZES.get(request.POST.get("for", ""), SNOOZES["week"])
     _set(group, state=MissGroup.State.SNOOZED, snoozed_until=timezone.now() + span)
     return f"Put off for {words}. It comes back by itself, with everything that is asked meanwhile."
-
-
-def _put_aside(request: HttpRequest, group: MissGroup) -> str:
-    _set(group, state=MissGroup.State.OUT_OF_SCOPE, snoozed_until=None, closed_at=timezone.now())
-    return "Out of scope. What is asked like it joins this group quietly; it can be opened again."
 
 
 def _reopen(request: HttpRequest, group: MissGroup) -> str:
@@ -161,7 +178,6 @@ ACTS: dict[str, Act] = {
     "take": _take,
     "leave": _leave,
     "snooze": _snooze,
-    "put-aside": _put_aside,
     "reopen": _reopen,
     "replay": _replay,
     "variant": _add_variant,

@@ -58,6 +58,7 @@ class MissGroupAdmin(ModelAdmin):
         guarded = self.admin_site.admin_view
         mine = [
             path("group-now/", guarded(miss_acts.group_now), name="rag_missgroup_group_now"),
+            path("<int:group_id>/put-aside/", guarded(miss_acts.put_aside), name="rag_missgroup_put_aside"),
             path("<int:group_id>/<slug:verb>/now/", guarded(miss_acts.act), name="rag_missgroup_act"),
         ]
         return [*mine, *super().get_urls()]

@@ -57,18 +57,17 @@ def _postgresql_options(given: dict[str, str], *, pool: int) -> dict[str, Any]:
     options = " ".join([*(f"-c {name}={value}" for name, value in limits.items()), given.get("options", "")])
     result: dict[str, Any] = {"connect_timeout": 3} | given | {"options": options.strip()}
     if pool:
+        from rag.silence import BoundedConnection
+
         # The pool doubles its pause after each vain try: so it may not go on trying, but begins anew when asked.
-        # Of the shortest useful deadline (2 s) a wait for a connection leaves the half.
-        result["pool"] = {"min_size": 1, "max_size": pool, "timeout": 1, "reconnect_timeout": 2}
-        result["pool"]["connection_class"] = _impatient()
+        result["pool"] = {
+            "min_size": 1,
+            "max_size": pool,
+            "timeout": 1,  # of the shortest useful deadline (2 s), a wait for a connection leaves the half
+            "reconnect_timeout": 2,
+            "connection_class": BoundedConnection,
+        }
     return result
-
-
-def _impatient() -> type[Any]:
-    """Loaded only where PostgreSQL is used."""
-    from rag.answering.silence import ImpatientConnection
-
-    return ImpatientConnection
 
 
 def caches(environment: Environment) -> dict[str, Any]:

@@ -8,8 +8,9 @@ watch() {
     seen=$(cksum <"$chain")
     while sleep "$every"; do
         now=$(cksum 2>/dev/null <"$chain") || continue
-        if [ "$now" != "$seen" ]; then
-            nginx -s reload && echo "edge: another certificate, taken up"
+        # One that does not go with its key is refused, and looked at again: the key may be on its way.
+        if [ "$now" != "$seen" ] && nginx -s reload; then
+            echo "edge: another certificate, taken up"
             seen=$now
         fi
     done

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import Error, InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError, connection
 
-from rag.answering.silence import bounded
 from rag.errors import Reason, ServiceUnavailable
 from rag.resilience import Breaker, Deadline, registered
 
@@ -19,7 +18,7 @@ DATABASE_BREAKER = registered(Breaker("database", failures_to_open=1))
 def asking(deadline: Deadline | None = None) -> Iterator[None]:
     """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again.
 
-    A request's `deadline` bounds the wait.
+    With a deadline, also where it hangs: it takes half of what is left, so that the other half can give an answer.
     """
     try:
         with DATABASE_BREAKER.guard(), bounded(deadline):
@@ -31,6 +30,17 @@ def asking(deadline: Deadline | None = None) -> Iterator[None]:
                 raise
     except Error as error:  # one statement's own trouble, which must not trouble other askers
         raise ServiceUnavailable("database", _reason(error)) from error
+
+
+@contextmanager
+def bounded(deadline: Deadline | None) -> Iterator[None]:
+    if deadline is None or connection.vendor != "postgresql":
+        yield
+        return
+    from rag.silence import no_longer_than
+
+    with no_longer_than(deadline.left() / 2):
+        yield
 
 
 def _is_away(error: Error) -> bool:

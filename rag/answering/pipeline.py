@@ -15,12 +15,11 @@ from faq import versions, wording
 from rag.answering import breaker_orders, cache, conversation, ladder, noting, phrasing, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
-from rag.answering.database import DATABASE_BREAKER, asking
+from rag.answering.database import asking, bounded
 from rag.answering.generation import GENERATOR_BREAKER, get_generator
 from rag.answering.generator import Generator, Gone, nobody_left
 from rag.answering.phrasing import KEPT_FOR_THE_END
 from rag.answering.retrieval import Found
-from rag.answering.silence import bounded
 from rag.answering.single_flight import Flight, SingleFlight
 from rag.answering.trace import Trace
 from rag.answering.tuning import Tuning
@@ -154,6 +153,8 @@ def _lead(asked: _Asked, flight: Flight[_Landed], key: str) -> Pieces[tuple[Draf
 
 def _look_back(asked: _Asked, *, known: bool) -> None:
     """What the content stands at, and what was asked before in this conversation."""
+    if known:
+        receipts.settle(asked.conversation)
     try:
         with asking(asked.deadline):
             asked.version = versions.current()
@@ -165,10 +166,10 @@ def _look_back(asked: _Asked, *, known: bool) -> None:
 
 def _descend(asked: _Asked) -> Pieces[Draft]:
     """Rung by rung, until one gives an answer. The last one always does."""
-    draft = _exact(asked)
+    with bounded(asked.deadline):
+        held = wording.sample(asked.version)
+    draft = _exact(asked, held)
     if draft is None:
-        with bounded(asked.deadline):
-            held = wording.sample(asked.version)
         found = _by_meaning(asked, held)
         if found is not None and found.candidates:
             draft = (yield from _from_meaning(asked, found)) or _from_words(asked, _by_words(asked, held, late=True))
@@ -184,7 +185,10 @@ def _descend(asked: _Asked) -> Pieces[Draft]:
     return draft
 
 
-def _exact(asked: _Asked) -> Draft | None:
+def _exact(asked: _Asked, held: wording.Sample) -> Draft | None:
+    if held.knows_it_is_new(asked.question, asked.version):
+        asked.trace.left("exact", "no such question")
+        return None
     try:
         with asked.trace.timed("exact"), asking(asked.deadline):
             draft = ladder.exact(asked.question)
@@ -214,10 +218,10 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
             vector = retrieval.embedded(text)
         stage = "vector"
         with asked.trace.timed("vector"), VECTOR_BREAKER.guard():
-            matches = retrieval.nearest(vector)
+            matches = retrieval.nearest(vector, version=asked.version)
         stage = "database"
         with asked.trace.timed("rank"), asking(asked.deadline):
-            found = retrieval.rank_by_meaning(text, matches, held, asked.tuning)
+            found = retrieval.rank_by_meaning(text, matches, held, asked.tuning, version=asked.version)
         return asked.trace.looked("meaning", text, found)
     except ServiceUnavailable as error:
         asked.trace.fell_back(stage, error.reason)
@@ -228,7 +232,9 @@ def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Fou
     """`late`: meaning was searched and fell short; then only what its index does not hold yet can be missing."""
     try:
         with asked.trace.timed("text"), asking(asked.deadline):
-            found = retrieval.rank_by_words(asked.question, held, asked.tuning, not_indexed_yet=late)
+            found = retrieval.rank_by_words(
+                asked.question, held, asked.tuning, not_indexed_yet=late, version=asked.version
+            )
         return asked.trace.looked("words", asked.question, found)
     except ServiceUnavailable as error:
         asked.trace.left("text_search", error.reason)
@@ -286,6 +292,6 @@ def _finish(asked: _Asked, draft: Draft, *, cached: bool, began: float) -> Answe
         return finished
     recorded = asked.channel not in UNRECORDED
     noting.note(finished, draft, asked.trace, asked.channel, by_asker=recorded)
-    if recorded and not DATABASE_BREAKER.is_open:
-        receipts.write(asked.question, finished, draft, asked.trace, asked.deadline)
+    if recorded:
+        receipts.write(asked.question, finished, draft, asked.trace)
     return finished

@@ -4,24 +4,59 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from uuid import UUID
+
+from django.db import Error
 
 from rag.answering.answers import Answer, Draft
-from rag.answering.database import asking
+from rag.answering.database import DATABASE_BREAKER
+from rag.answering.receipt_queue import ReceiptQueue
 from rag.answering.trace import Trace
-from rag.errors import ServiceUnavailable
 from rag.models import Receipt
-from rag.resilience import Deadline
 
 logger = logging.getLogger(__name__)
 
+SETTLE_SECONDS = 0.5
+_queue: ReceiptQueue | None = None
 
-def write(question: str, answer: Answer, draft: Draft, trace: Trace, deadline: Deadline) -> None:
+
+def write_behind() -> None:
+    """From now on by a thread of this process, so that no asker waits for it. Undone by `finish`."""
+    global _queue
+    _queue = ReceiptQueue()
+    _queue.begin()
+
+
+def finish() -> None:
+    """At an orderly end of the process: what is not written yet is written now."""
+    global _queue
+    queue, _queue = _queue, None
+    if queue is not None:
+        queue.end()
+
+
+def settle(conversation: UUID) -> None:
+    """Before a conversation is read again: what was answered in it a moment ago is on record."""
+    if _queue is not None:
+        _queue.written(conversation, seconds=SETTLE_SECONDS)
+
+
+def may_be_on_its_way() -> bool:
+    """Whether an answer can be known to its asker before its receipt is, here or in another process."""
+    return _queue is not None
+
+
+def write(question: str, answer: Answer, draft: Draft, trace: Trace) -> None:
     receipt = made(question, answer, draft, trace)
+    if _queue is not None:
+        _queue.put(receipt)
+        return
+    if DATABASE_BREAKER.is_open:
+        return
     try:
-        with asking(deadline):
-            receipt.save(force_insert=True)
-    except ServiceUnavailable as error:
-        logger.warning("receipt not written: %s", error.reason, extra={"answer": str(answer.id)})
+        receipt.save(force_insert=True)
+    except Error as error:
+        logger.warning("receipt not written: %s", type(error).__name__, extra={"answer": str(answer.id)})
 
 
 def made(question: str, answer: Answer, draft: Draft, trace: Trace) -> Receipt:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from django.conf import settings
 
-from faq import text_search, wording
+from faq import at_hand, text_search, wording
 from faq.models import Entry
 from rag.answering import confidence
 from rag.answering.tuning import Tuning
 from rag.errors import EmbedderUnavailable
-from rag.index.coverage import without_current_points
+from rag.index.coverage import known_complete, without_current_points
 from rag.index.embedding import Vector, get_embedder
 from rag.index.vector_store import Match, get_vector_store
 
@@ -55,22 +55,30 @@ def embedded(question: str) -> Vector:
     return vector
 
 
-def nearest(vector: Vector, collection: str | None = None) -> list[Match]:
+def nearest(vector: Vector, collection: str | None = None, *, version: int | None = None) -> list[Match]:
     """In the live generation, unless a collection is named. Raises VectorStoreUnavailable."""
-    return get_vector_store().search(collection or settings.QDRANT_COLLECTION_NAME, vector, POINTS)
+    return get_vector_store().search(collection or settings.QDRANT_COLLECTION_NAME, vector, POINTS, as_of=version)
 
 
 def rank_by_meaning(
-    question: str, matches: Sequence[Match], held: wording.Sample, tuning: Tuning | None = None
+    question: str,
+    matches: Sequence[Match],
+    held: wording.Sample,
+    tuning: Tuning | None = None,
+    *,
+    version: int | None = None,
 ) -> Found:
-    """Each entry by its best point, blended with its word overlap; entries that are no longer published fall out."""
+    """Each entry by its best point, blended with its word overlap; entries that are no longer published fall out.
+
+    With the version that the content stood at, what this process read at it need not be read again.
+    """
     best: dict[int, Match] = {}
     for match in sorted(matches, key=lambda match: -match.score):
         if len(best) < WEIGHED:
             best.setdefault(match.entry_id, match)
     tuning = tuning or Tuning.of_settings()
     ranked = []
-    for entry in _published(best):
+    for entry in at_hand.published(best, version):
         match = best[entry.pk]
         score = confidence.blended(max(match.score, 0.0), held.overlap(question, _text(entry)), tuning.text_weight)
         ranked.append(Candidate(entry, score, match.score, match.kind))
@@ -78,13 +86,21 @@ def rank_by_meaning(
 
 
 def rank_by_words(
-    question: str, held: wording.Sample, tuning: Tuning | None = None, *, not_indexed_yet: bool = False
+    question: str,
+    held: wording.Sample,
+    tuning: Tuning | None = None,
+    *,
+    not_indexed_yet: bool = False,
+    version: int | None = None,
 ) -> Found:
     """Raises django.db.Error when the database cannot be asked."""
+    if not_indexed_yet and known_complete(version):
+        return Found([], 0.0, tuning or Tuning.of_settings())
     ids = text_search.candidates(question)
     if not_indexed_yet:
         ids = without_current_points(ids)
-    ranked = [Candidate(entry, word_score(question, entry, held)) for entry in _published(dict.fromkeys(ids))]
+    entries = at_hand.published(dict.fromkeys(ids), version)
+    ranked = [Candidate(entry, word_score(question, entry, held)) for entry in entries]
     return _found(ranked, confidence.calibrated_by_words, tuning or Tuning.of_settings())
 
 
@@ -117,10 +133,6 @@ def _without_doubles(candidates: Iterable[Candidate]) -> list[Candidate]:
             kept.append(one)
         seen |= keys
     return kept
-
-
-def _published(ids: Mapping[int, object]) -> list[Entry]:
-    return list(Entry.objects.published().filter(pk__in=list(ids)).select_related("category"))
 
 
 def _text(entry: Entry) -> str:

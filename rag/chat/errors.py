@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -22,6 +23,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 NO_SUCH_ANSWER = "There is no answer of this id. Send the one that it came with."
 UNAVAILABLE = "The service cannot do this right now. Try again in a few seconds."
+NOT_SAVED = "The database does not answer. Nothing was saved. Try again in a few seconds."
 FAULT = "Something went wrong on our side. It has been recorded under the request_id given here."
 TITLES = {
     403: "Not from here",
@@ -134,4 +136,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """An editor whose database has gone is told that nothing was saved, and that it is worth trying again."""
+    error = sys.exc_info()[1]  # Django calls this while it handles it, and logs it
+    if isinstance(error, OperationalError | InterfaceError):
+        return _told(request, Refused(503, "unavailable", NOT_SAVED, {"Retry-After": "5"}))
     return _told(request, Refused(500, "server_error", FAULT))

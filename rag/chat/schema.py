@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from pydantic import AfterValidator, BaseModel, Field, StrictStr
 from pydantic_core import PydanticCustomError
 
@@ -63,6 +64,12 @@ class ChatRequest(BaseModel):
     )
 
 
+@lru_cache(maxsize=4_096)
+def _address(external_id: str, script_prefix: str) -> str:
+    """`script_prefix` is where the site begins, which reverse() reads for itself."""
+    return reverse("entry", args=[external_id])
+
+
 class SourceOut(BaseModel):
     """An entry that the answer rests on; for `suggestions`, one that may be what was meant."""
 
@@ -79,7 +86,7 @@ class SourceOut(BaseModel):
             external_id=source.external_id,
             question=source.question,
             score=source.score,
-            url=reverse("entry", args=[source.external_id]),
+            url=_address(source.external_id, get_script_prefix()),
         )
 
 

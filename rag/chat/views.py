@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.middleware.csrf import get_token
 
 from rag import metrics
-from rag.answering import pipeline
+from rag.answering import pipeline, receipts
 from rag.chat import events, limits, openapi, requests
 from rag.chat.addresses import request_id
 from rag.chat.asker import gone
@@ -28,6 +29,7 @@ from rag.chat.schema import (
 from rag.quality import counting
 
 EVENT_STREAM = "text/event-stream"
+RECEIPT_PAUSES = (0.05, 0.2)  # seconds
 
 
 @answered
@@ -53,10 +55,19 @@ def feedback(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
     given = requests.read(request, FeedbackRequest)
     limits.check_rate(request, "feedback")
     reason = given.reason if given.vote and given.reason else ""
-    if not counting.voted(answer_id, given.vote or "", reason):
+    if not _voted(answer_id, given.vote or "", reason):
         raise Refused(404, "not_found", NO_SUCH_ANSWER)
     metrics.FEEDBACK.labels(given.vote or "none").inc()
     return _json(as_json(FeedbackResponse(id=answer_id, vote=given.vote)))
+
+
+def _voted(answer_id: UUID, vote: str, reason: str) -> bool:
+    """A program votes sooner than the receipt is written, which may be in another process."""
+    for pause in RECEIPT_PAUSES if receipts.may_be_on_its_way() else ():
+        if counting.voted(answer_id, vote, reason):
+            return True
+        time.sleep(pause)
+    return counting.voted(answer_id, vote, reason)
 
 
 @answered

@@ -110,6 +110,34 @@ def without_current_points(entry_ids: Sequence[int]) -> list[int]:
     )
 
 
+def known_complete(version: int | None) -> bool:
+    """Whether nothing is behind while the content stands at this version, which each edit and step of the index change.
+
+    Looked for only when a version stays for a second question: in the midst of many edits it is not worth it.
+    """
+    global _complete
+    if version is None:
+        return False
+    at, complete = _complete
+    if at != version:
+        _complete = version, None
+        return False
+    if complete is None:
+        generation = generations.live()
+        complete = generation is not None and not behind(generation).exists()
+        _complete = version, complete
+    return complete
+
+
+_complete: tuple[int | None, bool | None] = (None, None)
+
+
+def forget() -> None:
+    """For tests."""
+    global _complete
+    _complete = (None, None)
+
+
 def surplus(generation: Generation) -> QuerySet[Embedding]:
     """Ledger rows whose entry is gone or no longer published."""
     published = Entry.objects.published().filter(pk=OuterRef("entry_id"))

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from django.db import Error, transaction
-from django.db.models import F, Q
+from django.db import Error, connection, transaction
+from django.db.models import F
 
 from rag.errors import VectorStoreUnavailable
 from rag.index.embedding import Vector
@@ -18,6 +18,13 @@ from rag.index.vector_store import Collection, Match, Payload, Point
 from rag.models import StoredAlias, StoredCollection, StoredPoint
 
 BATCH = 500
+# Asked with every search: written out, as building the query takes longer than the answer to it.
+_OF_NAME = """
+    SELECT id, version FROM rag_storedcollection WHERE name = %s
+    UNION ALL
+    SELECT c.id, c.version FROM rag_storedalias AS a JOIN rag_storedcollection AS c ON c.id = a.collection_id
+    WHERE a.name = %s
+"""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class EmbeddedStore:
 
     def __init__(self) -> None:
         self._loaded: dict[int, _Loaded] = {}
+        self._at: tuple[str, int, _Loaded] | None = None  # name, content version, and what was held at it
         self._lock = threading.Lock()
 
     def describe(self, collection: str) -> Collection | None:
@@ -87,9 +95,9 @@ class EmbeddedStore:
         points = self._changed(collection).points.filter(entry_id__in=list(text_hashes))
         points.exclude(payload__text_hash__in=list(text_hashes.values())).delete()
 
-    def search(self, alias: str, vector: Vector, limit: int) -> list[Match]:
+    def search(self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None) -> list[Match]:
         try:
-            loaded = self._load(alias)
+            loaded = self._known(alias, as_of)
         except Error as error:
             raise VectorStoreUnavailable("refused", f"embedded store: {type(error).__name__}") from error
         if not loaded.payloads:
@@ -122,10 +130,20 @@ class EmbeddedStore:
         StoredCollection.objects.filter(pk=found.pk).update(version=F("version") + 1)
         return found
 
+    def _known(self, name: str, as_of: int | None) -> _Loaded:
+        """What it held at this content version where somebody has looked then, else what it holds now."""
+        if as_of is None:
+            return self._load(name)
+        known = self._at
+        if known is None or known[:2] != (name, as_of):
+            known = self._at = name, as_of, self._load(name)
+        return known[2]
+
     def _load(self, name: str) -> _Loaded:
         """What an alias, or a collection itself, holds now."""
-        rows = StoredCollection.objects.filter(Q(storedalias__name=name) | Q(name=name))
-        row = rows.values_list("pk", "version").first()
+        with connection.cursor() as cursor:
+            cursor.execute(_OF_NAME, [name, name])
+            row = cursor.fetchone()
         if row is None:
             raise VectorStoreUnavailable("missing", "nothing has been indexed yet")
         pk, version = row

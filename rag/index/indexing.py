@@ -14,8 +14,9 @@ from django.utils import timezone
 from faq import versions
 from faq.models import Entry
 from rag.errors import ServiceUnavailable
+from rag.index.ahead import Ahead, with_following
 from rag.index.coverage import behind, surplus
-from rag.index.embedding import get_embedder
+from rag.index.embedding import Vectors, get_embedder
 from rag.index.generations import alone
 from rag.index.recipe import PointText, point_texts
 from rag.index.vector_store import Payload, Point, get_vector_store
@@ -78,21 +79,31 @@ def reconcile(
         total += len(ids)
         if ids:
             progress.advance(done, total, failed)  # so that it is known how much there is before the first batch ends
-        for batch in _batches(ids, suspects):
-            progress.take(batch)
-            failed += index(generation, batch)
-            done += len(batch)
-            progress.advance(done, total, failed)
+        with Ahead(_embedded) as ahead:
+            for batch, following in with_following(_batches(ids, suspects), set(suspects)):
+                progress.take([*batch, *following])
+                failed += index(generation, batch, ahead, following)
+                done += len(batch)
+                progress.advance(done, total, failed)
         if not ids:
             break
     return Indexed(done - failed, removed, failed)
 
 
-def index(generation: Generation, entry_ids: Sequence[int]) -> int:
-    """Embed these entries; how many of them failed. The points come first, then the ledger row with the hash read."""
-    entries = list(Entry.objects.published().filter(pk__in=entry_ids))
+def index(
+    generation: Generation, entry_ids: Sequence[int], ahead: Ahead | None = None, following: Sequence[int] = ()
+) -> int:
+    """Embed these entries; how many of them failed. The points come first, then the ledger row with the hash read.
+
+    `ahead` embeds those that follow while these are written.
+    """
+    ahead = ahead or Ahead(_embedded)
+    entries = ahead.taken(entry_ids) or _published(entry_ids)
     try:
-        _index(generation, entries)
+        vectors = ahead.vectors(entries)
+        if following:
+            ahead.begin(following, _published(following))
+        _index(generation, entries, vectors)
     except ServiceUnavailable:
         raise
     except Exception as error:
@@ -142,13 +153,23 @@ def note_deaths(generation: Generation, entry_ids: Sequence[int]) -> None:
     _note_failure(generation, list(Entry.objects.published().filter(pk__in=entry_ids)), DIED)
 
 
-def _index(generation: Generation, entries: Sequence[Entry]) -> None:
-    if not entries:
-        return
-    texts = [(entry, text) for entry in entries for text in point_texts(entry)]
-    vectors = get_embedder().embed([text.text for _, text in texts])
+def _published(entry_ids: Sequence[int]) -> list[Entry]:
+    return list(Entry.objects.published().filter(pk__in=entry_ids))
+
+
+def _embedded(entries: Sequence[Entry]) -> Vectors:
+    """One row for each text of each entry. Asks nothing of the database, so it may go on in another thread."""
+    vectors = get_embedder().embed([text.text for entry in entries for text in point_texts(entry)])
     if not np.isfinite(vectors).all():
         raise PoisonEntry("the model gives no numbers for this text")
+    return vectors
+
+
+def _index(generation: Generation, entries: Sequence[Entry], vectors: Vectors | None = None) -> None:
+    if not entries:
+        return
+    vectors = _embedded(entries) if vectors is None else vectors
+    texts = [(entry, text) for entry in entries for text in point_texts(entry)]
     points = [
         Point(text.point_id, vector, _payload(entry, text, generation))
         for (entry, text), vector in zip(texts, vectors, strict=True)

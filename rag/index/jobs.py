@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error, IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from rag.index.runners import beat, get_runner
@@ -23,6 +24,7 @@ from rag.models import Job
 logger = logging.getLogger(__name__)
 
 HELD_SECONDS = 3_600.0  # what somebody has cancelled goes on when asked to, with the next edit, or after this long
+MOST_ATTEMPTS = 32_767  # that the column holds; at one in ten seconds, four days
 ACTIVE = [Job.State.QUEUED, Job.State.RUNNING]
 
 
@@ -38,6 +40,22 @@ def request(kind: str = Job.Kind.REINDEX, scope: dict[str, Any] | None = None, *
     """The job of this kind and scope that waits or runs already, or a new one. Enqueued after the commit."""
     active = Job.objects.filter(kind=kind, scope_key=_key(scope), state__in=ACTIVE)
     return active.order_by("-pk").first() or follow_up(kind, scope, user=user)
+
+
+def request_again(kind: str = Job.Kind.REINDEX) -> Job:
+    """For the sweep: what failed last and nobody had asked for is tried again as the same row, so that one trouble is
+    one row, which tells how often it was tried."""
+    last = Job.objects.filter(kind=kind, scope_key=_key(None)).order_by("-pk").first()
+    if last is None or last.state != Job.State.FAILED or last.requested_by_id is not None:
+        return request(kind)
+    try:
+        with transaction.atomic():
+            failed = Job.objects.filter(pk=last.pk, state=Job.State.FAILED)
+            failed.update(state=Job.State.QUEUED, claim=None, cancel_requested=False)
+    except IntegrityError:  # one like it waits already
+        return request(kind)
+    transaction.on_commit(partial(_enqueue, last.pk))
+    return last
 
 
 def follow_up(kind: str = Job.Kind.REINDEX, scope: dict[str, Any] | None = None, *, user: Any = None) -> Job:
@@ -59,7 +77,7 @@ def claim(job_id: int) -> Claim | None:
             claimed = waiting.update(
                 state=Job.State.RUNNING,
                 claim=mine,
-                attempts=F("attempts") + 1,
+                attempts=Least(F("attempts") + 1, MOST_ATTEMPTS),
                 started_at=now,
                 heartbeat_at=now,
                 finished_at=None,

@@ -87,7 +87,10 @@ class VectorStore(Protocol):
         """Of these entries, the points with another text hash than the one named."""
         ...
 
-    def search(self, alias: str, vector: Vector, limit: int) -> list[Match]: ...
+    def search(self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None) -> list[Match]:
+        """The nearest points, best first. `as_of`: the content version, which each step of the index changes; what
+        is known to hold at it need not be looked for again."""
+        ...
 
     def scroll(self, collection: str) -> Iterator[tuple[UUID, Payload]]: ...
 
@@ -160,7 +163,7 @@ class QdrantStore:
         fresh = models.FieldCondition(key="text_hash", match=models.MatchAny(any=list(text_hashes.values())))
         self._delete(collection, models.Filter(must=[entries], must_not=[fresh]))
 
-    def search(self, alias: str, vector: Vector, limit: int) -> list[Match]:
+    def search(self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None) -> list[Match]:
         found = self._call(
             lambda: self._in_time(
                 lambda: self._reader.query_points(alias, query=vector.tolist(), limit=limit, with_payload=True)

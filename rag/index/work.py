@@ -24,6 +24,7 @@ from rag.index.recipe import current_recipe
 from rag.index.runners import get_runner
 from rag.models import DriftScan, Generation, Job, Receipt
 from rag.quality import counting, misses, promotion, replaying
+from rag.signals import cleaned_up
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +58,9 @@ def run(job_id: int, watch: Watch | None = None) -> bool:
         claim.finish(Job.State.FAILED, "\n".join(["Refused; reads go where they went before.", *refused.reasons]))
         logger.warning("%s refused: %s", job.kind, refused, extra={"job": job_id})
     except (ServiceUnavailable, BackupFailed) as error:
-        claim.finish(Job.State.FAILED, str(error))
-        logger.warning("%s stopped: %s", job.kind, error, extra={"job": job_id})
+        tried = f" Tried {job.attempts} times." if job.attempts > 1 else ""
+        claim.finish(Job.State.FAILED, f"{error}{tried}")
+        logger.warning("%s stopped: %s", job.kind, error, extra={"job": job_id, "attempts": job.attempts})
     except Exception as error:
         claim.finish(Job.State.FAILED, f"Unexpected: {type(error).__name__}. The log has the rest.")
         raise
@@ -85,7 +87,7 @@ def sweep() -> None:
         for pk in Job.objects.filter(state=Job.State.QUEUED, created_at__lt=overdue).values_list("pk", flat=True):
             run(pk)
     if not jobs.busy_or_resting(REST_SECONDS) and index_is_behind():
-        jobs.request()
+        jobs.request_again()
     if counting.due() and not jobs.finished_since(Job.Kind.TALLY, REST_SECONDS):
         jobs.request(Job.Kind.TALLY)
     if _misses_are_due():
@@ -188,6 +190,9 @@ def _cleanup(job: Job, claim: jobs.Claim) -> str:
     reclaimed = [generation for generation in generations.past_their_time(now) if generations.reclaim(generation)]
     misses.forget_before(now - timedelta(days=settings.RECEIPT_DAYS))
     Job.objects.filter(kind__in=OFTEN, state=Job.State.SUCCEEDED, finished_at__lt=now - timedelta(days=1)).delete()
+    for receiver, answer in cleaned_up.send_robust(sender=Job):
+        if isinstance(answer, Exception):
+            logger.warning("not cleaned up: %s", type(answer).__name__, extra={"receiver": str(receiver)})
     return f"{receipts} receipts deleted, {len(reclaimed)} generations reclaimed."
 
 

@@ -145,6 +145,20 @@ class TestACheckedAnswer:
             SYSTEM.splitlines()[4].upper().replace(" ", "  "),
             SYSTEM,
         ],
+        # The canary is another one in each process, and names of tests are the same in all of them.
+        ids=[
+            "plain",
+            "loud",
+            "spaced",
+            "backwards",
+            "rot13",
+            "hex",
+            "base64",
+            "within base64",
+            "first",
+            "fifth",
+            "all",
+        ],
     )
     def test_is_refused_when_it_gives_the_rules_away(self, leak: str) -> None:
         assert refusal(f"By card. [1] {leak}") == "blocked"
@@ -235,7 +249,9 @@ class TestTheScreen:
         pieces = ["NO", "T so", ". See [he. ", "re](https://ev", "il.example) now", ". Go [1"]
         assert [screen.feed(piece) for piece in pieces] == ["", "", "NOT so. ", "", "", "See he. re now. "]
 
-    @pytest.mark.parametrize("said", [f"{NO_ANSWER}\n", f"It says {CANARY}", SYSTEM.splitlines()[0]])
+    @pytest.mark.parametrize(
+        "said", [f"{NO_ANSWER}\n", f"It says {CANARY}", SYSTEM.splitlines()[0]], ids=["none", "canary", "rules"]
+    )
     def test_stops_at_once_when_the_answer_is_unfit(self, said: str) -> None:
         screen = Screen(PASSAGES)
         with pytest.raises(GeneratorUnavailable):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
 
 from console import audit
 from console.environment import current
 from console.environment.schema import plain
 from console.models import AuditEvent
 from faq.models import Entry
+from rag.index import jobs, work
 from rag.models import Job
 from tests.conftest import InRole, Publish
 from tests.console.test_entries_admin import LIST, as_editor, fields, text
@@ -254,3 +258,12 @@ def test_before_and_after_are_shown_side_by_side_as_text(client: Client, operato
     page = client.get(reverse("admin:console_auditevent_change", args=[event.pk]))
     assert "<b>old</b>" not in page.content.decode()
     assert "Answer &lt;b&gt;old&lt;/b&gt; new" in text(page)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(30, 1), (0, 2)])
+def test_it_is_kept_as_long_as_the_setting_says(db: None, settings: Settings, days: int, kept: int) -> None:
+    settings.AUDIT_DAYS = days
+    for age in (29, 31):
+        AuditEvent.objects.create(verb="changed", at=timezone.now() - timedelta(days=age))
+    work.run(jobs.request(Job.Kind.CLEANUP).pk)
+    assert AuditEvent.objects.count() == kept

@@ -131,6 +131,31 @@ def test_a_lost_server_is_said_in_both_panels(visit: Visit, editor: User) -> Non
 # Four eyes, by hand
 
 
+def test_a_list_is_walked_by_keys(visit: Visit, editor: User, published: Publish) -> None:
+    for number in range(3):
+        published(f"What is number {number}?", f"It is {number}.")
+    page = signed_in(visit, editor, "/admin/faq/entry/")
+    links, boxes = page.locator("#result_list tbody th a"), page.locator("#result_list .action-select")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(links.nth(1)).to_be_focused()
+    page.keyboard.press("x")
+    expect(boxes.nth(1)).to_be_checked()
+    page.keyboard.press("k")
+    expect(links.nth(0)).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys in lists")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(links.nth(0)).to_be_focused()
+    page.keyboard.press("/")
+    page.keyboard.type("jx?")
+    expect(page.locator("#searchbar")).to_have_value("jx?")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/change/**")
+
+
 def test_two_people_publish_where_four_eyes_are_asked_for(visit: Visit, editor: User, reviewer: User) -> None:
     law = Category.objects.create(name="Law", four_eyes=True)
     entry = Entry.objects.create(question="May I?", answer="Yes", category=law)

@@ -133,7 +133,14 @@ class TestActs:
         assert "Put off for a month" in act(as_editor, parking, "snooze", **{"for": "month"})
         assert parking.state == "snoozed"
         assert parking.snoozed_until and parking.snoozed_until > timezone.now() + timedelta(days=29)
-        act(as_editor, parking, "put-aside")
+        put_aside = reverse("admin:rag_missgroup_put_aside", args=[parking.pk])
+        asked = text(as_editor.get(put_aside))
+        assert parking.question in asked
+        assert "4 asks in 3 wordings" in asked
+        assert "Open it again" in asked
+        as_editor.post(put_aside)
+        parking.refresh_from_db()
+        assert "already" in text(as_editor.get(put_aside))
         assert (parking.state, parking.snoozed_until) == ("out_of_scope", None)
         act(as_editor, parking, "reopen")
         assert (parking.state, parking.closed_at) == ("open", None)
@@ -183,7 +190,7 @@ class TestActs:
         assert as_editor.post(path, {"back": back}).headers["Location"] == back
         assert as_editor.post(path, {"back": "//evil.example/admin/rag/missgroup/"}).headers["Location"] == of(parking)
 
-    @pytest.mark.parametrize("verb", ["take", "leave", "snooze", "put-aside", "reopen", "replay", "variant"])
+    @pytest.mark.parametrize("verb", ["take", "leave", "snooze", "reopen", "replay", "variant"])
     def test_who_may_only_look_changes_nothing(
         self, client: Client, parking: MissGroup, in_role: InRole, verb: str
     ) -> None:

@@ -77,6 +77,7 @@ def test_promote_roll_back(visit: Visit, operator: User, twelve: None, worker: W
     first = live.inner_text()
 
     press(page, "Build beside the live one", "Build")
+    expect(page.locator("#generations li")).to_have_count(2)  # by itself: nobody loads the page again
     promote = page.get_by_role("link", name="Promote ")
     until_shown(page, promote.and_(page.locator(":not([disabled])")))
     _wait_for_jobs(page)

@@ -30,6 +30,12 @@ class Site:
     port: str
     environment: dict[str, str]
 
+    @property
+    def style(self) -> str:
+        """The address of the chat page's style sheet, with its hash."""
+        (path,) = (self.static / "chat").glob("chat.????????????.css")
+        return f"/static/chat/{path.name}"
+
     def manage(self, *words: str) -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *words], cwd=self.tree, env=self.environment, capture_output=True, text=True

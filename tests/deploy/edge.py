@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import shutil
@@ -38,6 +39,21 @@ http {{
     include conf.d/*.conf;
 }}
 """
+
+ONCE = (
+    "Strict-Transport-Security",
+    "Content-Security-Policy",
+    "X-Frame-Options",
+    "X-Content-Type-Options",
+    "Referrer-Policy",
+    "Cross-Origin-Opener-Policy",
+    "Cross-Origin-Resource-Policy",
+    "Permissions-Policy",
+    "X-Request-ID",
+)
+HSTS = "max-age=63072000; includeSubDomains; preload"
+BIG = b"x" * 20_000
+LINE = f"Host: {HOST}\r\nConnection: close\r\n".encode()
 
 
 @dataclass(frozen=True)
@@ -192,3 +208,8 @@ def parsed(answer: bytes) -> Reply:
     first, *lines = head.decode("latin-1").split("\r\n")
     pairs = [line.partition(":") for line in lines]
     return Reply(int(first.split()[1]), [(name, value.strip()) for name, _, value in pairs], body)
+
+
+def arrived(reply: Reply, name: str) -> list[str]:
+    """This header, as the upstream that tells saw it."""
+    return [value for key, value in json.loads(reply.body)["headers"] if key.lower() == name.lower()]

@@ -20,6 +20,7 @@ from tests.servers import until
 from tests.stack.asker import Asker, Reply
 
 numbers = count()
+LATE = 3.0  # seconds over the deadline that a busy machine may take
 
 
 def question() -> str:
@@ -109,14 +110,13 @@ def test_a_worker_that_is_stopped_holds_up_nobody_else(ground: Ground) -> None:
 
 
 def test_a_long_lock_is_not_waited_for(ground: Ground) -> None:
-    """Row 31: somebody holds the entries under ACCESS EXCLUSIVE; answers come, and all is well when the lock goes."""
+    """Row 31: somebody holds the entries under ACCESS EXCLUSIVE; answers come, from what processes have read before."""
     some = askers(ground, 4)
     with psycopg.connect(ground.postgresql.url("faults")) as connection:
         connection.execute("LOCK TABLE faq_entry IN ACCESS EXCLUSIVE MODE")
         replies = asked_at_once(some, [question() for _ in range(4)])
         assert [one.status for one in replies] == [200] * 4
         assert all(one.answer.strip() for one in replies)
-        assert all("database" in one.degraded for one in replies)
     until(lambda: ground.product.ask(question()).degraded == [], "all is well again", 60, pause=0.3)
 
 
@@ -129,9 +129,14 @@ def test_a_database_that_hangs_is_not_waited_for(ground: Ground) -> None:
     for one in stopped:
         one.suspend()
     try:
-        replies = asked_at_once(some, [question() for _ in range(4)])
-        assert [one.status for one in replies] == [200] * 4
-        assert all(one.answer.strip() for one in replies)
+        for _ in range(3):
+            replies = asked_at_once(some, [question() for _ in range(4)])
+            assert all(useful(one) for one in replies)
+            assert all(one.seconds < grounds.DEADLINE + LATE for one in replies)
+        assert Asker(ground.product.address).get("/").status == 200
+        refused = Asker(ground.product.address).post("/admin/login/", username="nobody", password="none")
+        assert refused.status == 503
+        assert "Nothing was saved" in refused.text
     finally:
         for one in stopped:
             one.resume()

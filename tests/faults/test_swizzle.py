@@ -25,7 +25,7 @@ SEEDS = int(os.environ.get("DRILL_SEEDS", "0"))
 FIRST = int(os.environ.get("DRILL_FIRST", "0"))
 SPREAD = 3.0
 RECOVERS_WITHIN = 30.0  # what is expected is in the report; this only ends a run that hangs
-# One wait for a connection that nobody gives, and a busy machine's share. The report tells the slowest of each run.
+# A busy machine's share. The report tells the slowest of each run.
 OVERRUN = 3.0
 EDITED = ("donate", "wifi", "rooms")
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from faq.models import Entry
+from rag.errors import VectorStoreUnavailable
 from rag.index import generations, indexing, jobs, work
 from rag.index.coverage import TRIES, coverage
 from rag.index.embedding import OnnxEmbedder
@@ -225,6 +226,25 @@ def test_the_hours_are_kept_without_a_clock_of_their_own(ten: list[Entry]) -> No
     Job.objects.update(finished_at=timezone.now() - timedelta(days=2), created_at=timezone.now() - timedelta(days=2))
     work.sweep()
     assert Job.objects.filter(kind="scan").count() == 2
+
+
+def test_one_outage_is_one_row_however_often_it_is_tried(ten: list[Entry], monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise VectorStoreUnavailable("refused", "nobody listens")
+
+    monkeypatch.setattr(work, "REST_SECONDS", 0.0)
+    with monkeypatch.context() as outage:
+        outage.setattr(work, "reconcile", away)
+        for _ in range(4):
+            work.sweep()
+            work.run_waiting()
+        failed = Job.objects.get(kind=Job.Kind.REINDEX)
+        assert (failed.state, failed.attempts) == (Job.State.FAILED, 4)
+        assert "Tried 4 times" in failed.outcome
+    work.sweep()
+    work.run_waiting()
+    assert Job.objects.get(kind=Job.Kind.REINDEX).state == Job.State.SUCCEEDED
+    assert coverage().current == 10
 
 
 def test_what_failed_is_tried_again_when_asked_for(ten: list[Entry]) -> None:

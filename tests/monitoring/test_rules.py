@@ -138,7 +138,7 @@ def alertmanager() -> Iterator[Alertmanager]:
         (["ProductDown", "EdgeDown", "EdgeFailing"], {"EdgeFailing"}),
         (["AnswersFailingFast", "EdgeFailing"], {"EdgeFailing"}),
     ],
-    ids=lambda value: "+".join(value),
+    ids=lambda value: "+".join(sorted(value)),
 )
 def test_what_another_alert_says_already_is_muted(
     alertmanager: Alertmanager, firing: list[str], muted: set[str]

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.properties.proof import TAG, Proof, stated
-from tests.properties.sabotages import SABOTAGES
+from tests.properties.proof import BOOTED, TAG, Proof, stated
+from tests.properties.sabotages import SABOTAGES, seen
 
 HEAD = """\
 # The 46 properties
 
 Written by `make properties`, a run of `tests/properties/` on {date}. Each test draws a hundred examples or more of
 what the property speaks of and looks at what the product does. Where a whole start of the product is too slow for a
-hundred examples, they go to its own code in a light layer, and the starts named under "real starts" confirm it.
-`make sabotage` breaks the product in one place for each property, and its test must notice.
+hundred examples, they go to its own code in a light layer, and real starts confirm it: those counted are within the
+examples, those named are other tests. `make sabotage` breaks the product in one place for each property, and its test
+must notice by the property itself; what is told of it is from when it was last tried.
 
 The tag in a test is `Feature: production-deployment, Property N: title`; the sentence of the property stands below it.
 """
@@ -73,9 +74,24 @@ def _facts(row: Row | None) -> str:
         f"- test: `{name.replace('::', '.')}` in `{file}`",
         f"- layer: {row.proof.layer}",
         f"- examples: {row.proof.examples}",
-        f"- real starts: {row.proof.boots or 'the layer is the real thing'}",
+        f"- real starts: {_starts(row)}",
         *([f"- reading chosen: {row.proof.reading}"] if row.proof.reading else []),
-        f"- sabotage: {SABOTAGES[row.number].what}" if row.number in SABOTAGES else "- sabotage: none",
+        f"- sabotage: {_sabotage(row.number)}",
         f"- last result: {row.outcome}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _starts(row: Row) -> str:
+    counted = [f"{BOOTED[row.number]} in these examples"] if BOOTED[row.number] else []
+    return "; ".join([*counted, row.proof.boots or "the layer is the real thing"])
+
+
+def _sabotage(number: int) -> str:
+    """What it is, and what came of it."""
+    if number not in SABOTAGES:
+        return "**none**"
+    one, last = SABOTAGES[number], seen().get(number)
+    if last is None or last.mark != one.mark:
+        return f"{one.what}: **not tried yet**"
+    return f"{one.what}: {last.verdict} on {last.date}, in {last.seconds:g} s"

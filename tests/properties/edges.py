@@ -1,22 +1,13 @@
-"""The two ways to the product: through nginx, and to Gunicorn alone; and the static files that both serve."""
+"""The two ways to the product: through nginx, and to Gunicorn alone."""
 
 from __future__ import annotations
 
 import http.client
 from collections.abc import Mapping
-from pathlib import Path
 
 from tests.deploy.conftest import Site
 from tests.deploy.containers import HOST
 from tests.deploy.edge import Reply
-
-
-def collected(tree: Path) -> Path:
-    """Under the name by which nginx finds it."""
-    static = tree / "static"
-    if not static.exists():
-        static.symlink_to(tree / "staticfiles")
-    return static
 
 
 def ask_alone(

@@ -19,6 +19,7 @@ import pydantic_settings, psycopg, psycopg_pool, csp.constants, pythonjsonlogger
 import gunicorn.workers.gthread, limits, redis, django_redis.client, prometheus_client, django_prometheus, ipaddress
 import django_prometheus.db.backends.postgresql.base
 import console.environment, console.environment.report, importlib.metadata, email.parser, zipfile
+import google.genai, google.genai.types, httpx2
 """
 # Any connection, bound port or name looked up by Python is told on standard output.
 WATCHED = """

@@ -2,96 +2,45 @@
 
 from __future__ import annotations
 
-import ast
-import fnmatch
-import gzip
 import re
-import sys
 from collections.abc import Iterator
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 
-import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packaging.markers import Marker
 
 from tests.deploy.conftest import PARTS
 from tests.deploy.edge import Edge
-from tests.properties.edges import collected
+from tests.properties import images
+from tests.properties.images import DEV, INSTALLED, LOCK, TOOLS
 from tests.properties.proof import proof
 from tests.properties.small_database import at, becoming, environment_of, marks, variations
 from tests.properties.starts import Starts
-from tests.servers import PROJECT, Postgresql, free_port
-
-PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)(?: ; ([^\\\n]+))?", re.MULTILINE)
-HASHED = re.compile(r"\.[0-9a-f]{12}\.\w+$")
-INSTALLED = """
-import importlib, importlib.metadata
-result = {}
-for name in names:
-    for file in importlib.metadata.files(name) or []:
-        assert file.locate().exists() or file.suffix == ".pyc" or ".." in file.parts, file
-    result[name] = importlib.metadata.version(name)
-importlib.import_module(module.partition(".")[0])
-"""
-
-
-def locked(name: str) -> dict[str, str]:
-    """What a lock holds for this Python on this system."""
-    found = PINNED.findall((PROJECT / name).read_text())
-    return {package: version for package, version, marker in found if not marker or Marker(marker).evaluate()}
-
-
-LOCK, DEV = locked("requirements.txt"), locked("requirements-dev.txt")
-HERE = sorted(LOCK)
-
-
-@cache
-def product_files() -> list[Path]:
-    return sorted(path for part in PARTS for path in (PROJECT / part).rglob("*.py") if "/migrations/" not in str(path))
-
-
-@cache
-def imported(path: Path) -> set[str]:
-    """The modules of others that a file names, wherever in it."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    return {name for name in names if name.partition(".")[0] not in {*PARTS, *sys.stdlib_module_names}}
-
-
-by_module = cache(metadata.packages_distributions)
-
-
-def distributions_of(module: str) -> set[str]:
-    return {name.lower().replace("_", "-").replace(".", "-") for name in by_module().get(module.partition(".")[0], [])}
-
-
-OPTIONAL = {"sentence_transformers", "torch"}  # the extra `reference`, for comparison only
+from tests.properties.statics import HASHED, address, chosen, collected, unpacked
+from tests.servers import Postgresql, free_port
 
 
 @proof(
     "a process beside the tests, installed from the same lock by the same command",
-    boots="tests/deploy: the image's own build asks the model once, its start imports everything",
+    boots="tests/properties/test_containers.py: the image itself",
+    reading="all of the lock is installed when the image is built; it then gives up what docker/unused-packages names,"
+    " which nothing of ours imports",
 )
-@given(data=st.data())
-def test_property_1_what_the_code_imports_is_in_the_lock_and_installed(starts: Starts, data: st.DataObject) -> None:
+@given(names=st.lists(st.sampled_from(sorted(LOCK)), min_size=8, max_size=12, unique=True), pick=st.integers(0, 10**6))
+def test_property_1_what_the_code_imports_is_in_the_lock_and_installed(
+    starts: Starts, names: list[str], pick: int
+) -> None:
     """Feature: production-deployment, Property 1: Container Dependency Completeness
 
     For any Docker build of the application, all Python dependencies listed in requirements.txt should be successfully
     installed and available in the container
     """
-    names = data.draw(st.lists(st.sampled_from(HERE), min_size=8, max_size=12, unique=True))
-    path = data.draw(st.sampled_from(product_files()))
-    modules = imported(path) - OPTIONAL
+    modules = images.modules()[pick % 5 :: 5]
     for module in modules:
-        assert distributions_of(module) & {name.lower() for name in LOCK}, f"{path}: {module} is in no lock"
-    module = data.draw(st.sampled_from(sorted(modules))) if modules else "django"
-    given_by = starts.value(INSTALLED, names=names, module=module)
-    assert given_by == {name: LOCK[name] for name in given_by}
+        assert images.distributions_of(module) & {name.lower() for name in LOCK}, f"{module} is in no lock"
+    given_by = starts.value(INSTALLED, names=names, module=modules[pick % len(modules)])
+    assert given_by == {name: LOCK[name] for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -162,16 +111,6 @@ def alone(tree: Path) -> Iterator[Edge]:
         yield server
 
 
-@cache
-def files(tree: Path) -> list[Path]:
-    return sorted(path for path in collected(tree).rglob("*") if path.suffix not in {".gz", ".br", ""})
-
-
-def unpacked(body: bytes, coding: str) -> bytes:
-    whole: bytes = {"": bytes, "gzip": gzip.decompress, "br": brotli.decompress}[coding](body)
-    return whole
-
-
 @proof("the real nginx with no application behind it")
 @given(
     pick=st.integers(min_value=0),
@@ -186,11 +125,8 @@ def test_property_4_static_files_need_no_application(
     For any request to static file URLs, Nginx should serve the files directly with appropriate caching headers
     without forwarding to Django
     """
-    every = files(tree)
-    path = every[pick % len(every)]
-    reply = alone.ask(
-        f"/static/{path.relative_to(collected(tree))}", headers={"Accept-Encoding": accepts, "Range": part}
-    )
+    path = chosen(tree, pick)
+    reply = alone.ask(address(tree, path), headers={"Accept-Encoding": accepts, "Range": part})
     assert reply.status == 200
     coding = (reply.all("Content-Encoding") or [""])[0]
     assert coding in {"", *accepts.split(", ")}
@@ -200,79 +136,25 @@ def test_property_4_static_files_need_no_application(
     assert reply["X-Content-Type-Options"] == "nosniff"
 
 
-NEVER = (
-    "tests/*",
-    "docs/*",
-    "bench/*",
-    "docker/*",
-    "nginx/*",
-    "bin/*",
-    ".*",
-    "README*",
-    "CHANGELOG*",
-    "Makefile",
-    "*requirements*",
-    "compose*",
-)
-TOOLS = ("pip", "setuptools", "wheel", "uv", "cython", "ninja", "cmake", "meson", "maturin")
-
-
-@cache
-def copied() -> list[str]:
-    """What the stages that end in the application's image take from this folder."""
-    stages = re.split(r"^FROM ", (PROJECT / "docker" / "Dockerfile").read_text(), flags=re.MULTILINE)
-    by_name = {stage.split()[2]: stage for stage in stages if stage.split()[1:2] == ["AS"]}
-    last = by_name["app"]
-    taken: list[str] = []
-    for line in re.findall(r"^COPY (.+)$", last, re.MULTILINE):
-        source = re.match(r"--from=(\w+) (\S+)", line)
-        if source is None:
-            taken += line.split()[:-1]
-        elif source[2] == "/app":
-            taken += [
-                one
-                for words in re.findall(r"^COPY (?!--)(.+)$", by_name[source[1]], re.M)
-                for one in words.split()[:-1]
-            ]
-    return taken
-
-
 @proof(
     "the files and packages that the Dockerfile's stages hand on to its last",
-    boots="make test-stack: the image itself",
+    boots="tests/properties/test_containers.py: every layer of the image; make test-stack",
     reading="Python needs its modules: no repository, tests, documents, build files or tools, nor anything to install"
     " with; the modules themselves are read-only",
 )
-@given(data=st.data())
-def test_property_5_nothing_that_only_builds_is_handed_on(data: st.DataObject) -> None:
+@given(
+    path=st.deferred(lambda: st.sampled_from(images.repository())),
+    tool=st.sampled_from([*sorted(DEV.keys() - LOCK.keys()), *TOOLS]),
+)
+def test_property_5_nothing_that_only_builds_is_handed_on(path: str, tool: str) -> None:
     """Feature: production-deployment, Property 5: Multi-stage Build Optimization
 
     For any production Docker image build, the final image should not contain build tools, source code, or development
     dependencies
     """
-    path = str(data.draw(st.sampled_from(repository())).relative_to(PROJECT))
-    goes_in = within(path, copied()) and not within(path, left_out())
-    assert not goes_in or path == "manage.py" or path.partition("/")[0] in PARTS, path
-    assert not (goes_in and any(fnmatch.fnmatch(path, pattern) for pattern in NEVER)), path
-    if path.partition("/")[0] in PARTS and path.endswith(".py"):
+    goes_in, top = images.goes_in(path), path.partition("/")[0]
+    assert not goes_in or path == "manage.py" or top in PARTS, path
+    assert not (goes_in and images.forbidden(path)), path
+    if top in PARTS and path.endswith(".py"):
         assert goes_in, path
-    assert data.draw(st.sampled_from([*sorted(DEV.keys() - LOCK.keys()), *TOOLS])) not in LOCK
-
-
-def within(path: str, some: list[str]) -> bool:
-    return any(path == one or path.startswith(f"{one}/") for one in some)
-
-
-@cache
-def left_out() -> list[str]:
-    """What .dockerignore keeps from the build although its folder is let in."""
-    lines = (PROJECT / ".dockerignore").read_text().splitlines()
-    return [line for line in lines if line and line[0] not in "#!*"]
-
-
-@cache
-def repository() -> list[Path]:
-    passed_over = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
-    return sorted(
-        path for path in PROJECT.rglob("*") if path.is_file() and not passed_over & set(path.relative_to(PROJECT).parts)
-    )
+    assert tool not in LOCK

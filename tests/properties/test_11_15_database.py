@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from itertools import count
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
 import psycopg
 import pytest
-from django.db import OperationalError, connections
-from django.db.utils import ConnectionHandler
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
 
-from console.environment import INVALID, load
-from console.settings.stores import databases
-from tests.deploy.test_start import OlderPostgresql
+from console.environment import INVALID
 from tests.properties.composed import kept_by_a_volume
-from tests.properties.proof import proof
+from tests.properties.databases import Careful, Ledger, OtherPostgresql, asked_by, healed_by, pooled
+from tests.properties.proof import booted, proof
 from tests.properties.small_database import at, becoming, environment_of, marks, variations
 from tests.properties.starts import Starts
 from tests.servers import Postgresql, until
 
-numbers = count()
 CHECKED = """
 import django
 django.setup()
@@ -37,24 +26,6 @@ from console.start import checks
 checks.of_database()
 print("ACCEPTED")
 """
-
-
-class OtherPostgresql(OlderPostgresql):
-    """A line to the real server on which every word about its version is another one."""
-
-    version_number = 0
-
-    def _pass_on(self, source: Any, target: Any) -> None:
-        real, told = str(self.real).encode(), str(self.version_number).encode()
-        try:
-            while data := source.recv(65_536):
-                data = re.sub(rb"server_version\x00\d\d\.", b"server_version\x00" + told[:2] + b".", data)
-                target.sendall(data.replace(real, told))
-            target.shutdown(1)
-        except OSError:
-            return
-
-    real = 0
 
 
 @pytest.fixture(scope="module")
@@ -83,39 +54,6 @@ def test_property_11_nothing_older_than_15(
     else:
         assert end.status == INVALID, end.text
         assert "PostgreSQL 15 or newer is required" in end.text
-
-
-@contextmanager
-def pooled(url: str, most: int) -> Iterator[Any]:
-    """A web process's connections, by the settings of an environment."""
-    alias = f"pooled_{next(numbers)}"  # Django keeps pools by this name
-    made = databases(load({"DATABASE_URL": url, "DB_POOL_MAX": str(most)}))
-    connections.settings[alias] = ConnectionHandler(made).settings["default"]
-    try:
-        yield lambda: connections[alias]
-    finally:
-        connections[alias].close()
-        connections[alias].close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's only
-        del connections[alias], connections.settings[alias]
-
-
-def asked_by(connection_of: Any, threads: int, together: bool) -> list[int]:
-    """Which backend served each of so many threads, whose turns overlap where `together`."""
-    meet = threading.Barrier(threads if together else 1)
-
-    def ask(_: int) -> int:
-        connection = connection_of()
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_backend_pid()")
-                pid: int = cursor.fetchone()[0]
-                meet.wait(30)
-                return pid
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(ask, range(threads)))
 
 
 @proof("Django's pool by our settings before the real PostgreSQL", boots="tests/deploy: Gunicorn with its pool")
@@ -233,50 +171,30 @@ def test_property_14_what_is_dumped_is_restored(
                 connection.execute("INSERT INTO faq (question) VALUES (%s)", [rows[0][0]])
 
 
-def healed_by(connection_of: Any) -> list[int] | None:
-    """None where the pool gave none within its two seconds, as on a busy machine."""
-    try:
-        return asked_by(connection_of, 1, together=False)
-    except OperationalError:
-        return None
-
-
-class Careful(Postgresql):
-    """It acknowledges only what it has written down, as the server of a deployment does."""
-
-    def command(self) -> list[str | Path]:
-        return [*super().command(), "-c", "synchronous_commit=on"]
-
-
 @pytest.fixture(scope="module")
-def own() -> Iterator[Postgresql]:
+def own() -> Iterator[Ledger]:
     with Careful() as server:
-        with psycopg.connect(server.url("postgres")) as connection:
-            connection.execute("CREATE TABLE kept (number integer)")
-        yield server
-
-
-kept: list[int] = []
+        yield Ledger(server)
 
 
 @proof(
-    "the real server, broken off as by a lost container and started anew on the same folder in some of the examples",
-    boots="make test-stack: containers made anew on the same volume",
+    "the real server on a folder that it keeps, killed with kill -9 while it is written to in some of the examples",
+    boots="containers made anew on the same volume",
 )
-@given(batches=st.lists(st.integers(1, 20), min_size=1, max_size=4), killed=st.sampled_from([True] + [False] * 9))
-def test_property_15_what_was_acknowledged_is_kept(own: Postgresql, batches: list[int], killed: bool) -> None:
+@given(
+    batches=st.lists(st.integers(1, 20), min_size=1, max_size=4),
+    killed=st.sampled_from(["no"] * 9 + ["started anew", "made anew"]),
+)
+def test_property_15_what_was_acknowledged_is_kept(own: Ledger, batches: list[int], killed: str) -> None:
     """Feature: production-deployment, Property 15: Data Persistence
 
     For any container restart or recreation, database data should persist through Docker volumes
     """
     for size in batches:
-        with psycopg.connect(own.url("postgres")) as connection:
-            values = [next(numbers) for _ in range(size)]
-            connection.execute("INSERT INTO kept SELECT unnest(%s::int[])", [values])
-        kept.extend(values)
-    if killed:
-        own.fail(signal.SIGQUIT)
-        own.recover()
-    with psycopg.connect(own.url("postgres")) as connection:
-        assert [row[0] for row in connection.execute("SELECT number FROM kept ORDER BY 1").fetchall()] == sorted(kept)
+        own.write(size)
+    if killed != "no":
+        booted(15)
+        own.killed_while_writing(made_anew=killed == "made anew")
+    there = own.there()
+    assert own.acknowledged <= there <= own.attempted
     assert kept_by_a_volume("db", "/var/lib/postgresql/data")

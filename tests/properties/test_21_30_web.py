@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import socket
 import ssl
-import warnings
 from collections.abc import Iterator
-from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,16 +17,18 @@ from hypothesis import strategies as st
 
 from console.environment import load
 from tests.deploy.conftest import PLENTY
+from tests.deploy.containers import HOST
 from tests.deploy.echo import Echo
-from tests.deploy.edge import Edge, Reply, parsed
-from tests.deploy.test_nginx import HSTS, LINE, ONCE, arrived
-from tests.properties.composed import compose, interpolated
-from tests.properties.edges import collected
+from tests.deploy.edge import HSTS, LINE, ONCE, Edge, Reply, arrived, parsed
+from tests.properties import listening, naming
+from tests.properties.composed import compose, deployments, handed_to, networks, published, with_secrets
+from tests.properties.handshakes import GOOD, VERSIONS, WEAK, shaken
 from tests.properties.orchestra import TIMED, Arrival, arrivals
-from tests.properties.proof import proof
+from tests.properties.proof import booted, proof
 from tests.properties.small_database import at, becoming, environment_of
-from tests.properties.starts import WATCHED, Starts
-from tests.servers import Postgresql, free_port
+from tests.properties.starts import Starts
+from tests.properties.statics import address, chosen, collected
+from tests.servers import Postgresql, Qdrant, Redis
 
 STACK = "make test-stack: the containers themselves"
 START = "tests/deploy/test_start.py: the entrypoint before servers that come late"
@@ -79,11 +78,6 @@ def test_property_21_every_request_arrives_as_it_was_sent(
     assert arrived(reply, "X-Forwarded-For") == ["127.0.0.1"] and arrived(reply, "X-Forwarded-Proto") == ["https"]
 
 
-@cache
-def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix not in {".gz", ".br", ""})
-
-
 @proof("the real nginx before an upstream that counts what it is asked")
 @given(pick=st.integers(min_value=0), known=st.booleans(), method=st.sampled_from(["GET", "HEAD"]), etag=st.booleans())
 def test_property_22_the_application_is_not_asked_for_files(
@@ -94,53 +88,27 @@ def test_property_22_the_application_is_not_asked_for_files(
     For any static file request, Nginx should serve the file directly without forwarding to Django, and include
     appropriate caching headers
     """
-    folder = collected(tree)
-    chosen = files(folder)[pick % len(files(folder))]
-    address = f"/static/{chosen.relative_to(folder)}"
+    path = chosen(tree, pick)
+    asked_for = address(tree, path)
     before = len(echo.asked)
     if not known:  # what this machine does not have, the application may have
-        assert mirror.ask(f"{address}.none", method).status == 200
-        assert echo.asked[before:] == [f"{address}.none"]
+        assert mirror.ask(f"{asked_for}.none", method).status == 200
+        assert echo.asked[before:] == [f"{asked_for}.none"]
         return
-    reply = mirror.ask(address, method)
-    assert reply.status == 200 and reply.body == (chosen.read_bytes() if method == "GET" else b"")
-    assert re.fullmatch(r"public, max-age=(3600|31536000, immutable)", reply["Cache-Control"])
+    reply = mirror.ask(asked_for, method)
+    assert reply.status == 200 and reply.body == (path.read_bytes() if method == "GET" else b"")
+    assert re.fullmatch(r"public, max-age=(3600|31536000, immutable)", "".join(reply.all("Cache-Control")))
     if etag:
-        assert mirror.ask(address, method, headers={"If-None-Match": reply["ETag"]}).status == 304
+        assert mirror.ask(asked_for, method, headers={"If-None-Match": reply["ETag"]}).status == 304
     assert len(echo.asked) == before
-
-
-VERSIONS = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
-GOOD = ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305")
-WEAK = (
-    "ECDHE-ECDSA-AES128-SHA256",
-    "ECDHE-ECDSA-AES256-SHA",
-    "AES128-GCM-SHA256",
-    "DHE-RSA-AES128-GCM-SHA256",
-    "AES256-SHA",
-)
-
-
-def shaken(edge: Edge, version: ssl.TLSVersion, ciphers: list[str], name: str) -> str | None:
-    """The version agreed on, or None where nginx hung up."""
-    context = edge.trust()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = context.maximum_version = version
-    context.set_ciphers(":".join([*ciphers, "@SECLEVEL=0"]))
-    with socket.create_connection(("127.0.0.1", edge.port), timeout=30) as raw:
-        try:
-            with context.wrap_socket(raw, server_hostname=name) as safe:
-                return safe.version()
-        except (ssl.SSLError, ConnectionError):
-            return None
 
 
 @proof("handshakes with the real nginx")
 @given(
-    version=st.sampled_from(VERSIONS),
-    ciphers=st.lists(st.sampled_from(GOOD + WEAK), min_size=1, max_size=4, unique=True),
+    version=st.sampled_from([*VERSIONS, *[ssl.TLSVersion.TLSv1_2] * 3]),
+    ciphers=st.sampled_from([GOOD + WEAK, WEAK]).flatmap(
+        lambda some: st.lists(st.sampled_from(some), min_size=1, max_size=4, unique=True)
+    ),
     name=st.sampled_from(["faq.example.org", "other.example.org", "stranger.example.net"]),
 )
 def test_property_23_only_what_is_safe_is_spoken(
@@ -278,131 +246,110 @@ def test_property_27_nothing_is_asked_of_what_is_not_there_yet(
     assert told[-1].startswith("READY")  # and only then does it listen, which nginx waits for
 
 
-LISTENING = """
-import os
-from gunicorn.app.wsgiapp import WSGIApplication
-import sys
-sys.argv = ["gunicorn", "--config", "python:console.gunicorn"]
-from gunicorn import sock
-from gunicorn.glogging import Logger
-application = WSGIApplication()
-sockets = sock.create_sockets(application.cfg, Logger(application.cfg))
-sys.argv = ["healthy", "web"]
-result = sorted(one.getsockname()[:2] for one in sockets)
-for one in sockets: one.close()
-"""
+@pytest.fixture(scope="module")
+def movable(echo: Echo, tree: Path) -> Iterator[Edge]:
+    with Edge(echo.port, collected(tree), **PLENTY) as edge:
+        yield edge
 
 
-@proof("Gunicorn's own sockets by our configuration", boots=f"tests/deploy: nginx on drawn ports; {STACK}")
-@given(data=st.data(), last=st.integers(1, 254), variable=st.sampled_from(["PORT", "PORT_FILE"]))
+@proof(
+    "Gunicorn's own sockets by our configuration; the real nginx moved to other ports in every sixth example",
+    boots="the stack's own port",
+)
+@given(
+    inside=st.integers(0, 9),
+    outside=st.lists(st.integers(10, 19), min_size=2, max_size=2, unique=True),
+    last=st.integers(1, 254),
+    variable=st.sampled_from(["PORT", "PORT_FILE"]),
+    moves=st.sampled_from([True, *[False] * 5]),
+)
 def test_property_28_it_listens_where_it_is_told_and_nowhere_else(
-    starts: Starts, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, last: int, variable: str
-) -> None:
+    starts: Starts, movable: Edge, tmp_path_factory: pytest.TempPathFactory, inside: int, outside: list[int],
+    last: int, variable: str, moves: bool,
+) -> None:  # fmt: skip
     """Feature: production-deployment, Property 28: Port Exposure
 
     For any successful deployment, the application should be accessible on the configured external port
     """
-    port = data.draw(st.sampled_from(sorted(free_ports())))
+    port, http, https = (listening.pool()[one] for one in (inside, *outside))
     given_ = str(port)
     if variable == "PORT_FILE":
         file = tmp_path_factory.mktemp("port") / "port"
         file.write_text(f"{port}\n")
         given_ = str(file)
     environ = {key: value for key, value in environment_of("postgresql://u:p@h/n").items() if key != "PORT"}
-    listening = starts.value(LISTENING, environ | {variable: given_, "HOST": f"127.0.0.{last}"})
-    assert listening == [[f"127.0.0.{last}", port]]
+    found = starts.value(listening.LISTENING, environ | {variable: given_, "HOST": f"127.0.0.{last}"})
+    assert found == [[f"127.0.0.{last}", port]]
+    if moves:
+        booted(28)
+        listening.move(movable, http, https)
+        assert listening.open_ports() == {http, https}
+        assert json.loads(movable.ask("/there").body)["path"] == "/there"
+        assert movable.ask("/there", tls=False)["Location"] == f"https://{HOST}:{https}/there"
 
 
-@cache
-def free_ports() -> frozenset[int]:
-    return frozenset(free_port() for _ in range(20))
+@pytest.fixture(scope="module")
+def qdrant() -> Iterator[Qdrant]:
+    with Qdrant() as server:
+        yield server
 
 
-REACHING = """
-from console.environment import current
-from console.start import waiting
-waiting.SERVICE_SECONDS = 0.0
-waiting.for_services(current())
-from django.conf import settings
-database = settings.DATABASES["default"]
-print("DATABASE", database["HOST"], database["PORT"])
-"""
-services = st.from_regex(r"[a-z][a-z0-9]{2,10}-[a-z]{2,6}", fullmatch=True)
-ports = st.integers(1, 65_535)
-
-
-@proof("the names that a new process looks up, told by the interpreter", boots=STACK)
-@given(database=services, redis=services, qdrant=services, port=ports, allowed=st.data())
+@proof(
+    "the product's own clients before real servers that are known by drawn names only, in a namespace's hosts",
+    boots="the containers' own names",
+    reading="and only where they have business: what faces askers or looks on shares no network with the data",
+)
+@given(named=naming.names, known=st.sets(st.sampled_from(naming.SERVICES)), pair=st.data())
 def test_property_29_services_are_reached_by_name(
-    starts: Starts, database: str, redis: str, qdrant: str, port: int, allowed: st.DataObject
-) -> None:
+    starts: Starts, postgresql: Postgresql, redis: Redis, qdrant: Qdrant, named: dict[str, str], known: set[str],
+    pair: st.DataObject,
+) -> None:  # fmt: skip
     """Feature: production-deployment, Property 29: Internal Service Communication
 
     For any inter-service communication, services should be able to communicate using Docker Compose service names
     """
-    environ = {key: value for key, value in environment_of("").items() if key not in {"DATABASE_URL", "VECTOR_DB_URL"}}
-    environ |= {"DB_HOST": database, "DB_NAME": "n", "DB_USER": "u", "DB_PASSWORD": "p", "DB_PORT": str(port)}
-    environ |= {"REDIS_URL": f"redis://{redis}:{port}/0", "QDRANT_HOST": qdrant, "QDRANT_PORT": str(port)}
-    end = starts.one(NO_NAMES + WATCHED + REACHING, environ)
-    assert end.status == 0, end.text
-    assert re.findall(r"^LOOKED UP (\S+) (\d+)$", end.out, re.MULTILINE) == [(redis, str(port)), (qdrant, str(port))]
-    assert f"DATABASE {database} {port}\n" in end.out
-    one, other = (allowed.draw(st.sampled_from(sorted(compose()["services"]))) for _ in range(2))
-    meet = set(compose()["services"][one]["networks"]) & set(compose()["services"][other]["networks"])
-    assert not meet or {one, other} & {"app", "worker"} or one == other or not {one, other} & {"nginx"}, (one, other)
+    environ = naming.addressed(named, postgresql, redis, qdrant)
+    hosts = [named[one] for one in sorted(known)]
+    reached = starts.value(naming.NAMED + naming.REACHED, environ, known=hosts)
+    assert reached == {service: service in known for service in naming.SERVICES}
+    one, other = (pair.draw(st.sampled_from(sorted(compose()["services"]))) for _ in range(2))
+    meet = networks(one) & networks(other)
+    assert not (meet and {one, other} & STORES and {one, other} & STRANGERS), (one, other)
+    assert meet or not NEEDED & {(one, other), (other, one)}, (one, other)
 
 
-NO_NAMES = """
-import socket
-def looked_up(host, port, *args, **kwargs):
-    print("LOOKED UP", host, port)
-    raise socket.gaierror(-2, "Name or service not known")
-socket.getaddrinfo = looked_up
-"""
+STORES = {"db", "redis", "qdrant"}
+STRANGERS = {"nginx", "prometheus", "alertmanager", "grafana"}
+NEEDED = {(role, service) for role in ("app", "worker") for service in ("db", "redis", "qdrant")} | {
+    ("nginx", "app"),
+    ("prometheus", "app"),
+    ("prometheus", "alertmanager"),
+}
 
 
-words = st.from_regex(r"[a-z]{3,10}", fullmatch=True)
-deployments = st.fixed_dictionaries(
-    {"ALLOWED_HOSTS": words.map(lambda name: f"{name}.example.org")},
-    optional={
-        "SITE_NAME": words,
-        "SECURE_HSTS_SECONDS": st.integers(0, 126_144_000).map(str),
-        "RATE_LIMIT_CHAT": st.integers(1, 999).map(lambda number: f"{number}/minute"),
-        "LOG_LEVEL": st.sampled_from(["DEBUG", "INFO", "WARNING"]),
-        "MIGRATE_AT_START": st.sampled_from(["true", "false"]),
-        "QDRANT_HOST": words,
-        "DB_HOST": words,
-    },
+@proof(
+    "what the Compose files hand to each container, read by the application's own environment",
+    boots="the same by docker-compose itself",
 )
-
-
-@proof("what Compose hands to the application, read by the application's own environment", boots=STACK)
-@given(environ=deployments)
+@given(
+    environ=deployments, kind=st.sampled_from(["production", "development"]), role=st.sampled_from(["app", "worker"])
+)
 def test_property_30_what_a_deployment_sets_reaches_the_application(
-    tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str]
+    environ: dict[str, str], kind: str, role: str
 ) -> None:
     """Feature: production-deployment, Property 30: Configuration Environment Support
 
     For any deployment configuration (development or production), Docker Compose should support the appropriate
     environment-specific settings
     """
-    handed = {
-        name: interpolated(str(value), environ) for name, value in compose()["services"]["app"]["environment"].items()
-    }
-    for name in [name for name in handed if name.endswith("_FILE")]:
-        handed[name.removesuffix("_FILE")] = SECRETS[handed.pop(name).rpartition("/")[2]]
-    environment = load(handed)
-    assert environment.DJANGO_ENV == "production" and not environment.DEBUG
+    environment = load(with_secrets(handed_to(role, kind, environ)))
+    assert kind == environment.DJANGO_ENV
+    assert (kind == "development" and role == "app") == environment.DEBUG
     for name, value in environ.items():
         told = getattr(environment, name)
         assert (",".join(told) if isinstance(told, tuple) else str(told)).lower() == value.lower(), name
-    assert load({}).DJANGO_ENV == "development"  # `make run`, without Compose
-
-
-SECRETS = {
-    "secret_key": "k3y-F0r.teSts_" * 4,
-    "db_password": "w0rd-of-the-database",
-    "redis_url": "redis://:passw0rd@redis:6379/0",
-    "qdrant_api_key": "qdrant-key",
-    "gemini_api_key": "",
-}
+    opened = published(kind, environ)
+    assert opened.keys() == {"nginx", "grafana"} | (
+        {"app", "db", "redis", "qdrant"} if kind == "development" else set()
+    )
+    assert all(port.startswith("127.0.0.1:") for service in opened.keys() - {"nginx"} for port in opened[service])

@@ -2,56 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
+import signal
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
 import pytest
 from django.contrib.auth.models import User
+from django.core.signing import Signer
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from console.environment import INVALID
 from console.start.capacity import MASTER_BYTES, MIB, WORKER_BYTES
-from faq.models import Category, Entry
-from rag.models import Receipt
+from monitoring.asking import State
 from tests.console.environment.cast import PRODUCTION
 from tests.deploy.conftest import Site
 from tests.deploy.containers import HOST
-from tests.deploy.edge import Edge
+from tests.deploy.edge import HSTS, ONCE, Edge
 from tests.deploy.test_capacity import cgroup
-from tests.deploy.test_nginx import HSTS, ONCE
-from tests.properties.edges import ask_alone, collected
-from tests.properties.proof import proof
+from tests.properties import gunicorns, keys, wellness
+from tests.properties.edges import ask_alone
+from tests.properties.posted import KNOWN, POSTED, STATES, WITH_COOKIE, counted
+from tests.properties.proof import booted, proof
 from tests.properties.small_database import environment_of
 from tests.properties.starts import Starts
-from tests.servers import PROJECT
-
-CONFIGURED = """
-import os
-from pathlib import Path
-from console.start import capacity
-capacity.workers.__defaults__ = (Path(root),)
-os.sched_getaffinity = lambda _: set(range(allowed))
-import console.gunicorn as configured
-result = [configured.workers, configured.worker_class, configured.preload_app]
-"""
-
-
-def masters(site: Site) -> list[psutil.Process]:
-    """Gunicorn's master before the site, and its workers."""
-    (master,) = [
-        one
-        for one in psutil.Process().children()
-        if "gunicorn" in " ".join(one.cmdline()) and str(site.tree) == one.cwd()
-    ]
-    return [master, *master.children()]
+from tests.properties.statics import HASHED, address, chosen
+from tests.standins.gemini import GeminiStandIn
 
 
 @proof(
@@ -76,16 +56,11 @@ def test_property_31_as_many_workers_as_there_is_room_for(
         tmp_path_factory.mktemp("cgroup"), version, quota=tenths and tenths * 10_000, period=100_000, memory=limit
     )
     environ = environment_of("postgresql://u:p@127.0.0.1:1/n")
-    workers, kind, _ = starts.value(CONFIGURED, environ, root=str(root), allowed=allowed)
+    workers, kind, _ = starts.value(gunicorns.CONFIGURED, environ, root=str(root), allowed=allowed)
     processors = allowed if tenths is None else min(allowed, max(1, -(-tenths // 10)))
     room = 12 if limit is None else (limit - MASTER_BYTES) // WORKER_BYTES
     assert workers == max(2, min(2 * processors + 1, room, 12)) and kind == "gthread"
-    assert len(masters(site)) == 1 + int(site.environment["WEB_CONCURRENCY"])
-
-
-@cache
-def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix not in {".gz", ".br", "", ".json"})
+    assert len(gunicorns.processes(site)) == 1 + int(site.environment["WEB_CONCURRENCY"])
 
 
 @proof("the real nginx, and the real Gunicorn without it")
@@ -98,20 +73,20 @@ def test_property_32_static_files_are_kept_by_browsers(
     For any static file served by the application, appropriate caching headers should be set for browser and proxy
     caching
     """
-    folder = collected(site.tree)
-    chosen = files(folder)[pick % len(files(folder))]
-    address, headers = f"/static/{chosen.relative_to(folder)}", {"Accept-Encoding": accepts}
+    file = chosen(site.tree, pick)
+    asked_for, headers = address(site.tree, file), {"Accept-Encoding": accepts}
 
     def ask(**more: str) -> tuple[int, dict[str, str]]:
         every = headers | {name.replace("_", "-"): value for name, value in more.items()}
-        reply = edge.ask(address, headers=every) if nginx else ask_alone(site, address, headers=every)
+        reply = edge.ask(asked_for, headers=every) if nginx else ask_alone(site, asked_for, headers=every)
         return reply.status, {name.lower(): value for name, value in reply.headers}
 
     status, told = ask()
     assert status == 200
-    age = int(re.findall(r"max-age=(\d+)", told["cache-control"])[0])
-    forever = bool(re.search(r"\.[0-9a-f]{12}\.\w+$", chosen.name))
-    assert ("immutable" in told["cache-control"], "public" in told["cache-control"]) == (forever, True)
+    kept = told.get("cache-control", "max-age=0")
+    age = int(re.findall(r"max-age=(\d+)", kept)[0])
+    forever = bool(HASHED.search(file.name))
+    assert ("immutable" in kept, "public" in kept) == (forever, True)
     assert age >= 31_536_000 if forever else 0 < age <= 86_400
     if "content-encoding" in told:
         assert "accept-encoding" in told["vary"].lower()
@@ -119,28 +94,6 @@ def test_property_32_static_files_are_kept_by_browsers(
         assert ask(If_None_Match=told["etag"])[0] == 304
     assert "last-modified" in told
     assert ask(If_Modified_Since=told["last-modified"])[0] == 304
-
-
-LOADED = """
-import os, sys, types
-sys.argv = ["gunicorn", "--config", "python:console.gunicorn"]
-from gunicorn.app.wsgiapp import WSGIApplication
-from gunicorn.arbiter import Arbiter
-module = types.ModuleType("console.wsgi")
-loaded = []
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name == "console.wsgi":
-            from importlib.machinery import ModuleSpec
-            return ModuleSpec(name, self)
-    def create_module(self, spec): return None
-    def exec_module(self, module):
-        loaded.append(os.getpid())
-        module.application = lambda environ, start: []
-sys.meta_path.insert(0, Finder())
-arbiter = Arbiter(WSGIApplication())
-result = [loaded, os.getpid(), arbiter.num_workers]
-"""
 
 
 @proof(
@@ -157,10 +110,10 @@ def test_property_33_the_code_is_loaded_before_the_fork(
     """
     environ = environment_of("postgresql://u:p@127.0.0.1:1/n")
     environ = environ | {"WEB_CONCURRENCY": str(workers), "MAX_REQUESTS": str(recycled)}
-    loaded, master, told = starts.value(LOADED, environ)
+    loaded, master, told = starts.value(gunicorns.LOADED, environ)
     assert (loaded, told) == ([master], workers)
     if recycled % 10 == 0:  # what the site's workers have in common with their master
-        for worker in masters(site)[1:]:
+        for worker in gunicorns.processes(site)[1:]:
             memory = worker.memory_full_info()
             assert memory.rss - memory.uss > 20 * MIB
 
@@ -193,84 +146,54 @@ def test_property_34_memory_stays_within_what_is_reckoned(
     For any running application instance, memory usage should stay within configured limits and not cause container
     OOM kills
     """
-    import json
-
     for question in mix:
         body = json.dumps({"question": question}).encode()
         reply = ask_alone(site, "/api/chat/", "POST", body=body, headers={**token, "Content-Type": "application/json"})
         assert reply.status in {200, 400, 413}, reply.body
     ask_alone(site, page)
-    processes = masters(site)
+    processes = gunicorns.processes(site)
     used = sum(one.memory_full_info().pss for one in processes)
     assert used <= MASTER_BYTES + (len(processes) - 1) * WORKER_BYTES, f"{used / MIB:.0f} MiB"
 
 
-SHUT = """
-import django
-django.setup()
-import os, signal, socket, sys, threading, time, types
-sys.argv = ["gunicorn", "--config", "python:console.gunicorn"]
-from gunicorn.app.wsgiapp import WSGIApplication
-from gunicorn.arbiter import Arbiter
-import console.gunicorn as configured
-from console import warm_up
-warm_up.before_the_fork = warm_up.in_web_process = lambda: None
-module = types.ModuleType("console.wsgi")
-def application(environ, start):
-    print("BEGUN", flush=True)
-    time.sleep(seconds)
-    start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
-    return [b"done"]
-module.application = application
-sys.modules["console.wsgi"] = module
-def ask():
-    while True:
-        try:
-            asking = socket.create_connection(("127.0.0.1", configured.environment.PORT), timeout=30)
-            break
-        except OSError:
-            time.sleep(0.01)
-    asking.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
-    time.sleep(delay)
-    os.kill(master, by)
-    answer = b""
-    while part := asking.recv(4096):
-        answer += part
-    print("ANSWER", answer.endswith(b"done"), flush=True)
-    os._exit(0)
-master = os.getpid()
-if os.fork() == 0:
-    ask()
-Arbiter(WSGIApplication()).run()
-"""
-
-
 @proof(
-    "the health endpoints under drawn states; Gunicorn with our configuration ended in the middle of a request in some",
-    boots="tests/deploy/test_start.py: the product ends with 0",
+    "the health endpoints of the real code before dependencies in drawn states; in every tenth example the real"
+    " Gunicorn, ended while it answers several",
+    boots="the product itself ends with 0",
+    reading="not ready where database or migrations fail, ready but degraded for all else; liveness asks nobody",
 )
 @given(
-    name=st.sampled_from(["/healthz", "/readyz"]),
+    wanted=wellness.states,
     method=st.sampled_from(["GET", "HEAD"]),
-    seconds=st.integers(10, 40),
-    stops=st.sampled_from([True] + [False] * 14),
+    durations=st.lists(st.integers(0, 12).map(lambda tenths: tenths / 10), min_size=1, max_size=6),
+    by=st.sampled_from([None] * 9 + [signal.SIGTERM]),
 )
 def test_property_35_who_is_being_answered_is_answered(
-    starts: Starts, site: Site, name: str, method: str, seconds: int, stops: bool
+    starts: Starts, wanted: dict[str, str], method: str, durations: list[float], by: int | None
 ) -> None:
     """Feature: production-deployment, Property 35: Graceful Shutdown and Health Checks
 
     For any shutdown signal or health check request, the application should respond appropriately and handle graceful
     shutdowns
     """
-    assert ask_alone(site, name, method, https=False).status == 200
-    if not stops:
-        return
-    environ = environment_of("postgresql://u:p@127.0.0.1:1/n") | {"WEB_CONCURRENCY": "2"}
-    environ |= {"DJANGO_SETTINGS_MODULE": "console.settings"}
-    end = starts.one(SHUT, environ, seconds=seconds / 20, delay=0.25, by=15)
-    assert end.status == 0, end.text
-    assert "BEGUN" not in end.out or "ANSWER True" in end.out, end.text
+    with wellness.dependencies(wanted) as asked:
+        assert Client().generic(method, "/healthz").status_code == 200 and not asked
+        ready = Client().generic(method, "/readyz")
+        told = ready.json() if method == "GET" else None
+    critical = {wellness.TOLD[wanted[name]] for name in wellness.CRITICAL}
+    assert ready.status_code == (200 if critical == {State.OK} else 503)
+    if told:
+        assert told["checks"] == {name: wellness.TOLD[state] for name, state in wanted.items()}
+        assert wellness.MARK not in ready.content.decode()
+        well = set(told["checks"].values()) <= {"ok", "off"}
+        assert told["status"] == ("failed" if ready.status_code == 503 else "ok" if well else "degraded")
+    if by is not None:
+        booted(35)
+        environ = environment_of("postgresql://u:p@127.0.0.1:1/n") | {"WEB_CONCURRENCY": "2"}
+        environ |= {"DJANGO_SETTINGS_MODULE": "console.settings"}
+        end = starts.one(gunicorns.SHUT, environ, durations=durations, by=by)
+        assert end.status == 0, end.text
+        assert f"ANSWERED {len(durations)} OF {len(durations)}\n" in end.out, end.text
 
 
 MARKERS = (
@@ -310,34 +233,14 @@ def test_property_36_there_is_no_debug_mode(
     assert refused.status == INVALID and "DEBUG" in refused.err
 
 
-def addresses(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Iterator[str]:
-    """Every address of the product, its parameters filled in."""
-    for one in patterns:
-        route = prefix + filled(str(one.pattern))
-        if isinstance(one, URLResolver):
-            yield from addresses(one.url_patterns, route)
-        else:
-            yield route
-
-
-FILLED = {"uuid": "6f1c2b9e-0d6d-4c3c-8a51-1f6f3c0f7d11", "int": "1", "str": "one", "path": "1", "slug": "one"}
-
-
-def filled(pattern: str) -> str:
-    if pattern.startswith("^") or "(?P" in pattern:
-        return "api/none" if pattern.startswith("^api") else ""
-    return re.sub(r"<(?:(\w+):)?\w+>", lambda one: FILLED.get(one[1] or "str", "one"), pattern)
-
-
-POSTED = sorted(
-    {address for address in addresses(get_resolver("console.urls").url_patterns) if "metrics" not in address}
-)
-tokens = st.sampled_from(["none", "empty", "wrong", "cookie only", "header only", "other origin"])
-
-
 class TestCsrf(TestCase):
     @proof("every address of the product, as the URLs list them")
-    @given(address=st.sampled_from(POSTED), state=tokens, member=st.booleans(), body=st.sampled_from(["", "{}", "a=b"]))
+    @given(
+        address=st.sampled_from(POSTED),
+        state=st.sampled_from(sorted(STATES)),
+        member=st.booleans(),
+        body=st.sampled_from(["", "{}", "a=b"]),
+    )
     def test_property_37_no_post_without_its_token(self, address: str, state: str, member: bool, body: str) -> None:
         """Feature: production-deployment, Property 37: CSRF Protection
 
@@ -347,30 +250,20 @@ class TestCsrf(TestCase):
         client = Client(enforce_csrf_checks=True)
         if member:
             client.force_login(User.objects.create_superuser(f"user-{secrets.token_hex(4)}"))
-        known = "a" * 32
-        headers = {
-            "X-CSRFToken": {"empty": "", "wrong": "b" * 32, "header only": known, "other origin": known}.get(state, "")
-        }
-        if state in {"cookie only", "wrong", "other origin"}:
-            client.cookies["csrftoken"] = known
-        if state == "other origin":
-            headers["Origin"] = "https://evil.example.net"
+        if state in WITH_COOKIE:
+            client.cookies["csrftoken"] = KNOWN
         before = counted()
         reply = client.post(
             address,
             body,
             content_type="application/json" if body == "{}" else "application/x-www-form-urlencoded",
-            headers=headers,
+            headers=STATES[state],
         )
         assert reply.status_code in {403, 404, 405}, (address, reply.status_code)
         assert reply.status_code == 403 or (not address.startswith(("/admin/", "/api/chat")) and address != "/"), (
             address
         )
         assert counted() == before
-
-
-def counted() -> list[int]:
-    return [model.objects.count() for model in (Entry, Category, Receipt, User)]
 
 
 DIRECTIVE = re.compile(r"[a-z-]+( ('[a-z-]+'|'sha256-[A-Za-z0-9+/=]+'|data:))*")
@@ -406,54 +299,50 @@ def test_property_38_every_answer_bears_its_headers(
             assert "default-src" in policy and "frame-ancestors 'none'" in policy
 
 
-@cache
-def texts() -> list[tuple[str, str]]:
-    folders = ("console", "faq", "monitoring", "rag", "nginx", "docker", "bin")
-    named = [
-        path for folder in folders for path in (PROJECT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"
-    ]
-    return [(str(path), path.read_text(errors="replace")) for path in sorted([*named, PROJECT / "compose.yml"])]
-
-
-KEYS = re.compile(
-    r"AIza[0-9A-Za-z_-]{35}|sk-[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|ghp_[A-Za-z0-9]{36}|-----BEGIN [A-Z ]*PRIVATE KEY"
-    r"|://[\w.-]+:[\w.-]+@(?!host|db|localhost|redis)"
-    r"|(?i:secret_key|api_key|password) *= *[\"'][A-Za-z0-9_+/-]{16,}[\"']"
-)
-
-
 @proof(
-    "the settings of a new process by variable and by file, and every file of the product looked through",
-    boots="tests/answering: the key at Gemini's stand-in",
+    "a new process, its keys by variable and by file, seen at Gemini's door and in a signature; every file"
+    " of the repository looked through",
+    boots="the image's layers looked through",
 )
 @given(
     given_keys=st.lists(st.from_regex(r"[A-Za-z0-9_-]{20,39}", fullmatch=True), min_size=3, max_size=3, unique=True),
-    by_file=st.sets(st.integers(0, 2)),
-    pick=st.integers(min_value=0),
+    by_file=st.sets(st.sampled_from(keys.NAMES)),
+    wrong=st.booleans(),
+    pick=st.integers(0, 9),
 )
 def test_property_39_keys_come_from_outside(
-    starts: Starts, tmp_path_factory: pytest.TempPathFactory, given_keys: list[str], by_file: set[int], pick: int
-) -> None:
+    starts: Starts, tmp_path_factory: pytest.TempPathFactory, gemini_door: GeminiStandIn,
+    given_keys: list[str], by_file: set[str], wrong: bool, pick: int,
+) -> None:  # fmt: skip
     """Feature: production-deployment, Property 39: Environment Variable Secret Loading
 
     For any API key or secret configuration, values should be loaded from environment variables and not hardcoded in
     source code
     """
-    names = ("GEMINI_API_KEY", "SECRET_KEY", "QDRANT_API_KEY")
-    values = [given_keys[0], f"{given_keys[1]}-abcdefghijklmnopqrst-{given_keys[1]}", given_keys[2]]
-    environ = {key: value for key, value in PRODUCTION.items() if key not in names}
-    for number, (name, value) in enumerate(zip(names, values, strict=True)):
-        if number in by_file:
+    gemini, signing, qdrant = given_keys[0], f"{given_keys[1]}-abcdefghijklmnopqrst-{given_keys[1]}", given_keys[2]
+    environ = {key: value for key, value in PRODUCTION.items() if key not in keys.NAMES}
+    environ |= {"GEMINI_BASE_URL": gemini_door.url}
+    for name, value in zip(keys.NAMES, (gemini, signing, qdrant), strict=True):
+        if name in by_file:
             (file := tmp_path_factory.mktemp("secret") / name).write_text(value + "\n")
-        environ |= {f"{name}_FILE": str(file)} if number in by_file else {name: value}
-    assert starts.value(SEEN, environ) == values
-    for path, text in texts()[pick % 10 :: 10]:
-        assert not KEYS.search(text), path
+        environ |= {f"{name}_FILE": str(file)} if name in by_file else {name: value}
+    gemini_door.api_key = f"{gemini}-other" if wrong else gemini
+    signed = Signer(key=signing, salt="keys").sign("word")
+    assert starts.value(keys.USED, environ) == {
+        "gemini": "auth" if wrong else "taken",
+        "qdrant": qdrant,
+        "signed": signed,
+    }
+    for name, text in keys.texts()[pick::10]:
+        assert not keys.key_in(text), name
 
 
-SEEN = (
-    "from django.conf import settings\nresult = [settings.GEMINI_API_KEY, settings.SECRET_KEY, settings.QDRANT_API_KEY]"
-)
+@pytest.fixture(scope="module")
+def gemini_door() -> Iterator[GeminiStandIn]:
+    with GeminiStandIn() as standin:
+        yield standin
+
+
 labels = st.from_regex(r"[a-z0-9-]{1,10}", fullmatch=True)
 hosts = st.one_of(
     st.sampled_from(

@@ -141,7 +141,7 @@ def test_the_stored_suite_bars_a_worse_generation_but_no_way_back(
     StoredCase.objects.bulk_create(StoredCase(question=one.question, relevant=[*one.relevant]) for one in suite)
     live, ranked = generations.live(), retrieval.nearest
 
-    def worse(vector: Any, collection: str | None = None) -> Any:
+    def worse(vector: Any, collection: str | None = None, **_: Any) -> Any:
         return ranked(vector, collection) if live and collection == live.collection else []
 
     monkeypatch.setattr(retrieval, "nearest", worse)

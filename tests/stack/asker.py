@@ -59,11 +59,12 @@ class Asker:
     def get(self, path: str) -> Reply:
         return self.send(Request(self.address + path))
 
-    def post(self, path: str, **fields: str) -> Reply:
-        """A form, sent from the page at the same address."""
+    def post(self, path: str, *, request_id: str = "", **fields: str) -> Reply:
+        """A form, sent from the page at the same address; with the id that nginx would give it."""
         self.get(path)
         fields["csrfmiddlewaretoken"] = self.token()
-        return self.send(Request(self.address + path, urlencode(fields).encode(), {"Referer": self.address + path}))
+        headers = {"Referer": self.address + path, **({"X-Request-ID": request_id} if request_id else {})}
+        return self.send(Request(self.address + path, urlencode(fields).encode(), headers))
 
     def token(self) -> str:
         """Kept once it is there, so that asking goes on when nothing but asking is left."""

@@ -16,6 +16,7 @@ from django.conf import settings
 
 from tests.servers import PROJECT, dies_with_us, free_port, until
 from tests.stack.asker import Asker
+from tests.stack.secrecy import secrets_in
 
 BOOT_SECONDS = 240.0
 STOP_SECONDS = 45.0
@@ -112,6 +113,8 @@ class Product(Asker):
         if self._process is not None:
             self.interrupt()
         assert not self.attempts.exists(), f"left this machine: {self.attempts.read_text()}"
+        told = secrets_in(self.log(), self.environment)
+        assert not told, f"its log tells {', '.join(told)}"
 
     @contextmanager
     def begun(self) -> Iterator[Self]:

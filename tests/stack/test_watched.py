@@ -7,12 +7,10 @@ import os
 import subprocess
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 from urllib.request import Request
 
 import pytest
@@ -27,6 +25,7 @@ from tests.stack.drawn import drawn
 from tests.stack.product import Product
 from tests.stack.prometheus import Prometheus
 from tests.stack.scraping import parsed
+from tests.stack.secrecy import written
 from tests.standins.gemini import API_KEY, GeminiStandIn
 
 SETTLES = 60.0
@@ -208,17 +207,13 @@ def test_every_metric_is_used_by_a_rule_or_a_panel(watched: Watched) -> None:
 
 
 def test_promtool_finds_nothing_wrong_with_the_scrape(watched: Watched) -> None:
+    """All of it can be read; what it minds in names that libraries gave is theirs."""
     product, _ = watched
     scraped = product.get("/metrics").text
-    ours = "\n".join(line for line in scraped.splitlines() if not _is_the_library_s(line)) + "\n"
-    ran = subprocess.run(["promtool", "check", "metrics"], input=ours, capture_output=True, text=True)
-    assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")
-
-
-def _is_the_library_s(line: str) -> bool:
-    words = line.split()
-    name = words[2] if line.startswith("#") else words[0] if words else ""
-    return name.startswith(LIBRARY)
+    ran = subprocess.run(["promtool", "check", "metrics"], input=scraped, capture_output=True, text=True)
+    minded = [line for line in (ran.stdout + ran.stderr).splitlines() if not line.startswith(LIBRARY)]
+    assert minded == []
+    assert ran.returncode in {0, 3}  # 3: it minds a name; 1: it could not read something
 
 
 def test_the_series_stay_within_their_number(watched: Watched) -> None:
@@ -269,15 +264,10 @@ for model in apps.get_models():
         (where, form)
         for where, text in outputs.items()
         for secret in (SIGNING_KEY, STORE_KEY, API_KEY)
-        for form in _written(secret)
+        for form in written(secret)
         if form in text
     ]
     assert found == []
-
-
-def _written(secret: str) -> list[str]:
-    inner = [b64encode(secret.encode()), b64encode(b"u:" + secret.encode())[4:-4]]
-    return [secret, quote(secret, safe=""), quote_plus(secret), *(text.decode().rstrip("=") for text in inner)]
 
 
 def test_each_line_of_the_log_is_json_and_none_tells_a_question(watched: Watched) -> None:
@@ -290,3 +280,23 @@ def test_each_line_of_the_log_is_json_and_none_tells_a_question(watched: Watched
     assert [line for line in told if line["event"] == "unlisted"] == []
     assert "publish an entry?" not in "\n".join(lines)
     assert "how importing works" not in "\n".join(lines)
+
+
+def test_the_id_of_a_request_goes_on_to_the_job_that_it_asked_for(watched: Watched) -> None:
+    """From nginx, which names it in a header, through the web server and RQ to a line of the worker."""
+    product, _ = watched
+    product.does("""
+from django.contrib.auth.models import User
+User.objects.create_superuser("sre", password="sre")
+""")
+    asker = Asker(product.address)
+    asker.post("/admin/login/", username="sre", password="sre")
+    assert asker.post("/admin/rag/generation/scan/", request_id="named-by-nginx").status == 200
+    lines = until(lambda: _of(product, "named-by-nginx", "job_ended"), "the worker has done it", 30)
+    assert {line["state"] for line in lines} == {"succeeded"}
+    assert _of(product, "named-by-nginx", "audit")
+
+
+def _of(product: Product, request_id: str, event: str) -> list[dict[str, Any]]:
+    told = [json.loads(line) for line in product.log().splitlines() if line.startswith("{")]
+    return [line for line in told if line["request_id"] == request_id and line["event"] == event]

@@ -35,9 +35,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         pytest.skip(f"The stack was NOT tested: {why}.")
     made = Stack(tmp_path_factory.mktemp("stack"))
     try:
-        made.build()
-        made.up()
-        made.fill()
+        made.deploy()
         yield made
     finally:
         made.remove()

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import ssl
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.request import HTTPCookieProcessor, HTTPSHandler, ProxyHandler, build_opener
 
-from tests.servers import PROJECT, until
+from tests.deploy.stack.document import commands, follow, repository
+from tests.servers import until
 from tests.stack.asker import Asker
 
 PROJECT_NAME = "steadfast-stack-test"
 SERVICES = ("nginx", "app", "worker", "db", "redis", "qdrant", "prometheus", "alertmanager", "grafana")
-PARTS = ("console", "docker", "faq", "monitoring", "nginx", "rag")
-FILES = ("compose.yml", "manage.py", "requirements.txt", ".dockerignore")
 APP_IMAGE, EDGE_IMAGE = "steadfast-app:stack-test", "steadfast-edge:stack-test"
 HTTP, HTTPS, GRAFANA = 18580, 18543, 18530
 PATIENCE = 420.0
-ENVIRONMENT = f"""\
-ALLOWED_HOSTS=localhost
-HTTP_PORT={HTTP}
-HTTPS_PORT={HTTPS}
-GRAFANA_PORT={GRAFANA}
-APP_IMAGE={APP_IMAGE}
-EDGE_IMAGE={EDGE_IMAGE}
-CSRF_TRUSTED_ORIGINS=https://localhost:{HTTPS}
-RATE_LIMIT_CHAT=100000/second
-EDGE_RATE=100000r/s
-EDGE_BURST=10000
-EDGE_RATE_QUESTIONS=100000r/s
-EDGE_BURST_QUESTIONS=10000
-"""
+SETTINGS = {
+    "COMPOSE_PROJECT_NAME": PROJECT_NAME,
+    "HTTP_PORT": str(HTTP),
+    "HTTPS_PORT": str(HTTPS),
+    "GRAFANA_PORT": str(GRAFANA),
+    "APP_IMAGE": APP_IMAGE,
+    "EDGE_IMAGE": EDGE_IMAGE,
+    "CSRF_TRUSTED_ORIGINS": f"https://localhost:{HTTPS}",
+    "RATE_LIMIT_CHAT": "100000/second",
+    "EDGE_RATE": "100000r/s",
+    "EDGE_BURST": "10000",
+    "EDGE_RATE_QUESTIONS": "100000r/s",
+    "EDGE_BURST_QUESTIONS": "10000",
+    # For `createsuperuser --no-input`, and for curl.
+    "DJANGO_SUPERUSER_PASSWORD": "op-pass-1",
+    "NO_PROXY": "localhost",
+}
 
 
 class Visitor(Asker):
@@ -50,14 +52,34 @@ class Stack:
     running: ClassVar[list[Stack]] = []
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for part in PARTS:
-            shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in FILES:
-            shutil.copy(PROJECT / name, folder)
-        (folder / ".env").write_text(ENVIRONMENT)
-        subprocess.run([folder / "docker" / "prepare"], check=True, capture_output=True)
-        self.environment = {**os.environ, "COMPOSE_PROJECT_NAME": PROJECT_NAME, "COMPOSE_OPTIONS": f"-p {PROJECT_NAME}"}
+        self.source = repository(folder / "source")
+        self.folder = folder / "steadfast"
+        self.environment = {**os.environ, **SETTINGS}
+
+    # --- as docs/deploy.md says ---
+
+    def deploy(self) -> None:
+        """From nothing to a stack with content, somebody for the console, and everything in the index."""
+        self.running.append(self)
+        start, content, check = commands("deploy.md")["Ten minutes"]
+        follow(
+            start,
+            self.folder.parent,
+            self.environment,
+            {"REPOSITORY": str(self.source), "faq.example.org": "localhost"},
+        )
+        self.until_healthy()
+        person = {
+            "exec app": "exec -e DJANGO_SUPERUSER_PASSWORD app",
+            "createsuperuser": "createsuperuser --no-input --username op --email op@localhost",
+        }
+        self.type(content, person)
+        until(self._indexed, "the worker indexes what was imported", PATIENCE, pause=1)
+        assert "No drift" in self.type(check)
+
+    def type(self, block: str, instead: Mapping[str, str] = {}) -> str:
+        """A block of the page, in the folder that was cloned."""
+        return follow(block, self.folder, self.environment, instead)
 
     # --- as its operator does ---
 
@@ -75,21 +97,9 @@ class Stack:
         )
         return done.stdout
 
-    def build(self) -> None:
-        self.compose("build")
-
     def up(self) -> None:
-        self.running.append(self)
         self.compose("up", "-d")
         self.until_healthy()
-
-    def fill(self) -> None:
-        """Content, a person for the console, and everything in the index."""
-        self.manage("import_entries", "faq/guide/guide.csv", "--publish")
-        self.python(
-            "from django.contrib.auth.models import User; User.objects.create_superuser('op', password='op-pass-1')"
-        )
-        until(self._indexed, "the worker indexes what was imported", PATIENCE, pause=1)
 
     def _indexed(self) -> bool:
         code = "from rag.index.coverage import coverage; now = coverage(); print(now.published > 50 and now.complete)"

@@ -1,0 +1,49 @@
+"""Memory of four web workers against one, as the kernel shares it out: PSS counts a shared page once in all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from bench import load
+from bench.row import Row
+from bench.serving import Ground, token
+from bench.throughput import JSON
+
+QUESTIONS_SECONDS = 5.0
+
+
+def memory(ground: Ground, bodies: Path) -> Row:
+    one, four = (_megabytes(ground, bodies, workers) for workers in (1, 4))
+    return Row(
+        "memory (PSS) of the web server with four workers, of that with one; after questions",
+        sum(four) / sum(one),
+        f"{sum(four):.0f} MB : {sum(one):.0f} MB",
+        1.3,
+        "at most",
+        note=f"Master and workers with four: {', '.join(f'{each:.0f} MB' for each in four)}.",
+    )
+
+
+def _megabytes(ground: Ground, bodies: Path, workers: int) -> list[float]:
+    """Of the master and each worker, once all of them have answered."""
+    with ground.product(workers=workers) as product:
+        headers = JSON | token(product.url)
+        load.run(
+            f"{product.url}/api/chat/",
+            bodies,
+            connections=4 * workers,
+            seconds=QUESTIONS_SECONDS,
+            headers=headers,
+            watched={},
+        )
+        master = psutil.Process(product.pid)
+        return [_pss(process.pid) for process in (master, *master.children())]
+
+
+def _pss(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError("no Pss")
