@@ -27,7 +27,7 @@ def main() -> None:
         started,
         alone("reindexing"),
         alone("unchanged"),
-        alone("answers"),
+        alone("answers", "dashboard"),
         alone("engines"),
         alone("int8"),
     ):
@@ -57,11 +57,11 @@ def started() -> Iterable[Row]:
     yield starting.starting()
 
 
-def alone(module: str) -> Callable[[], Iterable[Row]]:
+def alone(module: str, *words: str) -> Callable[[], Iterable[Row]]:
     """A bench that works within a process, with Django in it."""
 
     def run() -> Iterable[Row]:
-        command = [sys.executable, "-m", f"bench.{module}"]
+        command = [sys.executable, "-m", f"bench.{module}", *words]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=WORST_SECONDS)
         yield from told(done.stdout)
         assert done.returncode == 0, f"python -m bench.{module} ended with {done.returncode}"

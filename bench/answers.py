@@ -1,4 +1,4 @@
-"""`python -m bench.answers [1000000]`: the console's pages of answers at so many receipts, of those at a thousand.
+"""`python -m bench.answers [1000000] [dashboard]`: the console's pages at so many receipts, of those at a thousand.
 
 On a PostgreSQL of its own. Many receipts also bring many groups of misses: GROUPS, where there are a few.
 """
@@ -24,15 +24,16 @@ from bench import prepared  # noqa: E402  # the environment first
 from bench.row import Row  # noqa: E402
 
 
-def main(many: int = MANY) -> None:
+def main(many: int = MANY, *, pages: bool = True) -> None:
+    """All pages, or the dashboard alone, for which misses need not be grouped one by one."""
     from django.core.management import call_command
 
     assert prepared.FOLDER.name
     call_command("demo", prepare_only=True, stdout=sys.stderr)
-    _fill(many, groups=GROUPS)
-    slow = {name: _milliseconds(do) for name, do in _measured().items()}
-    _fill(FEW, groups=50)
-    for name, do in _measured().items():
+    _fill(many, groups=GROUPS, group=pages)
+    slow = {name: _milliseconds(do) for name, do in _measured(pages).items()}
+    _fill(FEW, groups=50, group=pages)
+    for name, do in _measured(pages).items():
         few = _milliseconds(do)
         dashboard = name == "dashboard"
         Row(
@@ -44,7 +45,7 @@ def main(many: int = MANY) -> None:
         ).tell()
 
 
-def _fill(number: int, *, groups: int) -> None:
+def _fill(number: int, *, groups: int, group: bool) -> None:
     """Written, counted and grouped, as the jobs would."""
     from django.db import connection
 
@@ -60,7 +61,7 @@ def _fill(number: int, *, groups: int) -> None:
     written = time.perf_counter()
     hours = counting.count()
     counted = time.perf_counter()
-    while misses.group_new():
+    while group and misses.group_new():
         pass
     grouped = time.perf_counter()
     receipts.write_groups(groups - MissGroup.objects.count())
@@ -71,7 +72,7 @@ def _fill(number: int, *, groups: int) -> None:
     )
 
 
-def _measured() -> dict[str, Callable[[], object]]:
+def _measured(pages: bool) -> dict[str, Callable[[], object]]:
     from django.contrib.auth.models import User
     from django.test import Client
     from django.utils import timezone
@@ -95,8 +96,10 @@ def _measured() -> dict[str, Callable[[], object]]:
         return get
 
     log = "/admin/rag/receipt/"
-    return {
-        "dashboard": page("/admin/?window=7d"),
+    dashboard = {"dashboard": page("/admin/?window=7d")}
+    if not pages:
+        return dashboard
+    return dashboard | {
         "totals of 7 days and of the 7 before": lambda: tallies.with_window_before(timedelta(days=7)),
         "hours of 7 days": lambda: tallies.hourly(now - timedelta(days=7), now),
         "asks of 50 entries": lambda: tallies.asks(some),
@@ -129,6 +132,7 @@ def _milliseconds(do: Callable[[], object]) -> float:
 
 if __name__ == "__main__":
     try:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else MANY)
+        numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+        main(*numbers[:1], pages="dashboard" not in sys.argv)
     finally:
         SERVER.close()

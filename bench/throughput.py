@@ -18,7 +18,7 @@ from bench.row import Row
 from bench.serving import OPENER, Ground, Serving, token
 
 ROUNDS = 3
-SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))  # of each round of each side
+SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))  # of each round of each side
 WORKERS = 2
 ASKED = 60_000  # distinct questions, more than all rounds need
 JSON = {"Content-Type": "application/json"}

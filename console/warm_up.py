@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable
 
 from django.db import connection
+from django.urls import resolve, reverse
 
 from faq import versions, wording
 from rag.answering import receipts
 from rag.answering.generation import get_generator
+from rag.chat import limits
 from rag.errors import ServiceUnavailable
 from rag.index.embedding import OnnxEmbedder, get_embedder
 from rag.index.runners import ThreadRunner, get_runner
@@ -27,7 +29,7 @@ def before_the_fork() -> None:
 
     A process that replaces another may begin while the database is down. No connection and no thread is left open.
     """
-    _one_by_one(_model_that_survives_a_fork, _wording)
+    _one_by_one(_code, _model_that_survives_a_fork, _wording)
     if connection.vendor == "postgresql":
         connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's only
     # What is held by now is never garbage: to look through it would cost each process time, and a copy of every page.
@@ -56,6 +58,12 @@ def _one_by_one(*parts: Callable[[], None]) -> None:
             logger.exception("warm-up failed; the first question does it again")
         finally:
             connection.close()
+
+
+def _code() -> None:
+    """Django loads addresses, views and the console with the first request: each process would, for itself."""
+    resolve(reverse("chat"))
+    limits.load()
 
 
 def _model_that_survives_a_fork() -> None:

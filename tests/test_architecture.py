@@ -30,7 +30,7 @@ HOMES = {
     "markdown_it": ("rag/chat", "console/plain_markdown.py"),
     "nh3": ("rag/chat",),
     "onnx": ("rag/index/model_export.py",),
-    "onnxruntime": ("rag/index/embedding.py",),
+    "onnxruntime": ("rag/index/embedding.py", "rag/index/quantising.py"),
     "openpyxl": ("faq/transfer",),
     "prometheus_client": ("rag/metrics.py", "monitoring"),
     "psycopg": ("rag/silence.py",),

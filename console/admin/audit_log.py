@@ -81,6 +81,7 @@ class DaysFilter(RangeDateFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ModelAdmin):
+    nothing_yet = "Whatever somebody does in the console, who and from where, is written down here."
     list_display = ("when", "who", "what", "on", "changed", "address")
     list_display_links = ("when",)
     list_filter = (("actor", AutocompleteSelectFilter), VerbFilter, KindFilter, ("at", DaysFilter))

@@ -47,6 +47,7 @@ class CaseForm(CaseModelForm):
 class CaseAdmin(Audited, ModelAdmin):
     form = CaseForm
     audited = ("question", "relevant", "note")
+    nothing_yet = "A case is a question and what should answer it. A generation that loses one of them is not promoted."
     list_display = ("question", "should", "note", "created")
     search_fields = ("question", "note")
     search_help_text = "Searches questions and notes."

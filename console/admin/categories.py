@@ -19,6 +19,9 @@ from faq.models import Category
 @admin.register(Category)
 class CategoryAdmin(Audited, ModelAdmin):
     audited = ("name", "position", "four_eyes")
+    nothing_yet = (
+        "Categories sort entries, and say where publishing asks for four eyes. An import makes those it names."
+    )
     list_display = ("name", "position", "four_eyes_label", "number_of_entries")
     list_editable = ("position",)
     search_fields = ("name",)

@@ -33,7 +33,7 @@ def broken_rules(environment: Environment, failed: set[str]) -> list[str]:
     faults = [*_secret_key(environment), *_hosts(environment), *_debug(environment), *_redis(environment)]
     faults += [] if "DATABASE_DIRECT_URL" in failed else _direct_url(environment)
     faults += [] if "DATABASE_URL" in failed else _database(environment)
-    faults += [*_dimension(environment, failed), *_confidence(environment, failed)]
+    faults += [*_dimension(environment, failed), *_engine(environment), *_confidence(environment, failed)]
     return [f"{name} {sentence}" for name, sentence in faults if name not in failed]
 
 
@@ -98,6 +98,11 @@ def _dimension(environment: Environment, failed: set[str]) -> Iterator[Fault]:
     right = MODELS[environment.RAG_LOCAL_EMBEDDING_MODEL]
     if right != environment.RAG_VECTOR_DIMENSION and "RAG_LOCAL_EMBEDDING_MODEL" not in failed:
         yield Fault("RAG_VECTOR_DIMENSION", f"must be {right}, the length of this model's vectors. Leave it out.")
+
+
+def _engine(environment: Environment) -> Iterator[Fault]:
+    if environment.RAG_LOCAL_EMBEDDING_MODEL.endswith("-int8") and environment.RAG_EMBEDDING_ENGINE != "onnx":
+        yield Fault("RAG_EMBEDDING_ENGINE", "must be onnx for a model with int8 weights. Leave it out.")
 
 
 def _confidence(environment: Environment, failed: set[str]) -> Iterator[Fault]:

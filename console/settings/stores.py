@@ -63,7 +63,7 @@ def _postgresql_options(given: dict[str, str], *, pool: int) -> dict[str, Any]:
         result["pool"] = {
             "min_size": 1,
             "max_size": pool,
-            "timeout": 2,
+            "timeout": 1,  # of the shortest useful deadline (2 s), a wait for a connection leaves the half
             "reconnect_timeout": 2,
             "connection_class": BoundedConnection,
         }

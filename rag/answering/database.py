@@ -14,17 +14,14 @@ from rag.resilience import Breaker, Deadline, registered
 DATABASE_BREAKER = registered(Breaker("database", failures_to_open=1))
 
 
-KEPT_SECONDS = 0.5  # of the deadline, for the rungs below
-
-
 @contextmanager
 def asking(deadline: Deadline | None = None) -> Iterator[None]:
     """Its failures as ServiceUnavailable; and when it has just been away, nobody waits for it again.
 
-    With a deadline, also where it hangs: what is left after the wait is enough for an answer without it.
+    With a deadline, also where it hangs: it takes half of what is left, so that the other half can give an answer.
     """
     try:
-        with DATABASE_BREAKER.guard(), _bounded(deadline):
+        with DATABASE_BREAKER.guard(), bounded(deadline):
             try:
                 yield
             except (OperationalError, InterfaceError) as error:
@@ -36,13 +33,13 @@ def asking(deadline: Deadline | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _bounded(deadline: Deadline | None) -> Iterator[None]:
+def bounded(deadline: Deadline | None) -> Iterator[None]:
     if deadline is None or connection.vendor != "postgresql":
         yield
         return
     from rag.silence import no_longer_than
 
-    with no_longer_than(deadline.left() - KEPT_SECONDS):
+    with no_longer_than(deadline.left() / 2):
         yield
 
 

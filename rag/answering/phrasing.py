@@ -24,7 +24,7 @@ def phrased(
 
     Raises GeneratorUnavailable, AskerGone, and ServiceUnavailable where the database cannot count the tokens.
     """
-    reserved = token_budget.reserve(asking)
+    reserved = token_budget.reserve(asking, deadline)
     if not connection.in_atomic_block:
         connection.close()  # nobody holds a database connection while the model thinks
     seconds = max(0.1, deadline.left() - KEPT_FOR_THE_END)
@@ -34,7 +34,7 @@ def phrased(
         made = yield from _in_pieces(generator, asking, seconds, gone)
     metrics.count_tokens(made.prompt_tokens, made.output_tokens)
     with suppress(ServiceUnavailable):  # it stays as it was reserved
-        reserved.settle(made.prompt_tokens + made.output_tokens)
+        reserved.settle(made.prompt_tokens + made.output_tokens, deadline)
     return prompt.check(made.text, asking.passages).text, made.model_version
 
 

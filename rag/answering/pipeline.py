@@ -15,7 +15,7 @@ from faq import versions, wording
 from rag.answering import breaker_orders, cache, conversation, ladder, noting, phrasing, prompt, receipts, retrieval
 from rag.answering.answers import Answer, Delta, Draft, Meta, Source
 from rag.answering.confidence import Outcome
-from rag.answering.database import asking
+from rag.answering.database import asking, bounded
 from rag.answering.generation import GENERATOR_BREAKER, get_generator
 from rag.answering.generator import Generator, Gone, nobody_left
 from rag.answering.phrasing import KEPT_FOR_THE_END
@@ -166,7 +166,8 @@ def _look_back(asked: _Asked, *, known: bool) -> None:
 
 def _descend(asked: _Asked) -> Pieces[Draft]:
     """Rung by rung, until one gives an answer. The last one always does."""
-    held = wording.sample(asked.version)
+    with bounded(asked.deadline):
+        held = wording.sample(asked.version)
     draft = _exact(asked, held)
     if draft is None:
         found = _by_meaning(asked, held)

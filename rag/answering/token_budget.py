@@ -13,6 +13,7 @@ from rag.answering.database import asking
 from rag.answering.prompt import Prompt
 from rag.errors import GeneratorUnavailable
 from rag.models import TokenDay
+from rag.resilience import Deadline
 
 CHARACTERS_A_TOKEN = 3  # rather too many tokens than too few: what was reserved and not used is given back
 EXPECTED_OUTPUT = 500
@@ -25,20 +26,20 @@ class Reserved:
     day: date
     tokens: int
 
-    def settle(self, used: int) -> None:
+    def settle(self, used: int, deadline: Deadline | None = None) -> None:
         """What it did cost. Raises ServiceUnavailable where the database is away."""
         if self.tokens and used:
-            with asking():
+            with asking(deadline):
                 TokenDay.objects.filter(day=self.day).update(tokens=F("tokens") + used - self.tokens)
 
 
-def reserve(prompt: Prompt) -> Reserved:
+def reserve(prompt: Prompt, deadline: Deadline | None = None) -> Reserved:
     """Raises GeneratorUnavailable(budget) where the day's tokens do not reach for it."""
     limit, day = settings.GEMINI_TOKENS_PER_DAY, today()
     if not limit:
         return Reserved(day, 0)
     wanted = (len(prompt.system) + len(prompt.contents)) // CHARACTERS_A_TOKEN + EXPECTED_OUTPUT
-    with asking():
+    with asking(deadline):
         TokenDay.objects.get_or_create(day=day)
         # In one statement, so that two processes cannot both take the last of it.
         enough = TokenDay.objects.filter(day=day, tokens__lte=limit - wanted).update(tokens=F("tokens") + wanted)

@@ -56,6 +56,12 @@ def check_size(request: HttpRequest) -> None:
         raise Refused(413, "body_too_large", TOO_LARGE)
 
 
+def load() -> None:
+    """The library, and nothing made of it: a counter starts a thread, which must not cross a fork."""
+    import limits.storage
+    import limits.strategies  # noqa: F401
+
+
 class BodySize:
     """Middleware: large bodies are refused before the CSRF check reads a form in search of its token.
 

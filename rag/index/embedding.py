@@ -18,7 +18,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from rag.errors import EmbedderUnavailable, Reason
-from rag.index import model_files
+from rag.index import model_files, quantising
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -33,6 +33,7 @@ BATCH_TOKENS = 512  # measured: bigger batches leave the processor's cache and a
 MOST_CHARACTERS = 1 << 16  # far more than 256 tokens need; keeps a 10 MB answer from being cut into words whole
 RETRY_SECONDS = 30.0
 LEAST_LIKENESS = 0.999  # cosine; other runtimes round differently, other weights or tokens land far below
+LEAST_LIKENESS_INT8 = 0.95  # eight bits a weight move a vector by some hundredths
 GOLDEN = Path(__file__).with_name("golden_vectors.json")
 
 
@@ -89,7 +90,7 @@ def reset_embedder() -> None:
 
 def probe() -> None:
     """Quiet when sentences become the right vectors, here and now; else EmbedderUnavailable."""
-    _check_golden(get_embedder().embed)
+    _check_golden(get_embedder().embed, _least_likeness(model_files.model_directory()))
 
 
 def ready() -> int:
@@ -253,7 +254,7 @@ def _loaded(directory: Path, names: Sequence[str], build: Callable[[], _Engine])
         raise EmbedderUnavailable("missing", detail) from error
     except Exception as error:
         raise EmbedderUnavailable("bad_response", f"the model in {directory} cannot be loaded: {error}") from error
-    _check_golden(engine)
+    _check_golden(engine, _least_likeness(directory))
     return engine
 
 
@@ -264,11 +265,15 @@ def golden() -> tuple[list[str], Vectors]:
     return [case["text"] for case in cases], np.array(vectors, dtype=np.float32)
 
 
-def _check_golden(engine: _Engine) -> None:
+def _least_likeness(directory: Path) -> float:
+    return LEAST_LIKENESS_INT8 if quantising.of(directory) else LEAST_LIKENESS
+
+
+def _check_golden(engine: _Engine, least: float) -> None:
     """Right files, right runtime: sentences whose vectors are known must give those vectors."""
     texts, expected = golden()
     likeness = (_embed_with(engine, texts) * expected).sum(axis=1)
-    if likeness.min() < LEAST_LIKENESS:
+    if likeness.min() < least:
         raise EmbedderUnavailable(
             "bad_response",
             "the model gives other vectors than it should for known sentences: a wrong tokenizer, runtime or"

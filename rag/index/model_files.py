@@ -16,7 +16,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from rag.index import model_export
+from rag.index import model_export, quantising
 from rag.index.model_download import SourceFailed, download, place, sha256_of
 
 # A step's name, the bytes done and the bytes in all (None: not known; 0: no bytes, the step is only told).
@@ -52,6 +52,9 @@ PINS = {
 EXPORTED = "96308a383ae90ac8277d63edaf57b38db8227b2ad10bfb198476644a91459b4e"  # model.onnx as model_export writes it
 
 
+MADE = "model.onnx.sha256"  # of int8 weights, which are made here: what they were when they were made
+
+
 class ModelFileError(Exception):
     """A file is missing, damaged or could not be fetched; the text says which, and the way out."""
 
@@ -73,7 +76,7 @@ def verify(directory: Path, names: Iterable[str] = SERVING) -> None:
     for name in names:
         path = directory / name
         try:
-            sound = sha256_of(path) in _accepted(name)
+            sound = sha256_of(path) in _accepted(directory, name)
         except OSError as error:
             message = f"{path} cannot be read ({error.strerror}). `manage.py fetch_model` brings it."
             raise ModelFileMissing(message) from error
@@ -85,9 +88,11 @@ def verify(directory: Path, names: Iterable[str] = SERVING) -> None:
 
 def fetch(directory: Path, *, report: Report, reference: bool = False) -> Path:
     """Bring what is missing or damaged; nothing happens where all is sound. Safe to run several times at once."""
-    wanted = dict.fromkeys([*SERVING, *(REFERENCE if reference else ())])
+    wanted = dict.fromkeys([*SERVING, *(REFERENCE if reference and not quantising.of(directory) else ())])
     if not _lacking(directory, wanted):
         return directory
+    if quantising.of(directory):
+        return _made_of(fetch(quantising.whole(directory), report=report), directory, report)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(directory, report):
@@ -97,6 +102,22 @@ def fetch(directory: Path, *, report: Report, reference: bool = False) -> Path:
             f"The model cannot be kept in {directory}: {error.strerror or error}."
             " Set MODEL_DIR to a directory with room (200 MB) that may be written."
         ) from error
+    return directory
+
+
+def _made_of(whole: Path, directory: Path, report: Report) -> Path:
+    """The same model with int8 weights. Its vectors are looked at when it is loaded."""
+    report("model.onnx made with int8 weights", 0, 0)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with _one_at_a_time(directory, report):
+            shutil.copy(whole / "tokenizer.json", directory)
+            quantising.quantise(whole / "model.onnx", directory / "model.onnx")
+            (directory / MADE).write_text(sha256_of(directory / "model.onnx"), encoding="ascii")
+    except quantising.QuantisingFailed as error:
+        raise ModelFileError(str(error)) from error
+    except OSError as error:
+        raise ModelFileError(f"The model cannot be kept in {directory}: {error.strerror or error}.") from error
     return directory
 
 
@@ -130,7 +151,9 @@ def _is_sound(directory: Path, name: str) -> bool:
     return True
 
 
-def _accepted(name: str) -> set[str]:
+def _accepted(directory: Path, name: str) -> set[str]:
+    if name == "model.onnx" and quantising.of(directory):
+        return {(directory / MADE).read_text(encoding="ascii").strip()}
     return {PINS[name], EXPORTED} if name == "model.onnx" else {PINS[name]}
 
 

@@ -20,6 +20,7 @@ from django.urls import path
 from console.environment import INVALID, load
 from console.environment.secret_key import kept_secret_key
 from console.settings import stores
+from rag.silence import BoundedConnection
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = "k3y-F0r.teSts_" * 4
@@ -221,7 +222,7 @@ def options(**environ: str) -> dict[str, Any]:
 def test_the_pool_is_for_the_web_process_only() -> None:
     url = DEPLOYED["DATABASE_URL"]
     assert "pool" not in options(DATABASE_URL=url)
-    pool = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
+    pool = {"min_size": 1, "max_size": 8, "timeout": 1, "reconnect_timeout": 2, "connection_class": BoundedConnection}
     assert options(DATABASE_URL=url, DB_POOL_MAX="8")["pool"] == pool
     assert "statement_timeout=5000 " in options(DATABASE_URL=url, DB_POOL_MAX="8")["options"]
     assert "statement_timeout=300000 " in options(DATABASE_URL=url)["options"]

@@ -114,5 +114,5 @@ def warm(ground: Ground) -> Ground:
     def answers_with_everything() -> bool:
         return all(ground.product.ask(f"Is it warm in there, {number}?").degraded == [] for number in range(IN_A_ROW))
 
-    until(answers_with_everything, "it is warm")
+    until(answers_with_everything, "it is warm", 120)
     return ground

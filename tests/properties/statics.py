@@ -12,7 +12,7 @@ import brotli
 from tests.deploy.edge import Reply
 
 HASHED = re.compile(r"\.[0-9a-f]{12}\.\w+$")
-PACKED = {".gz", ".br", ""}
+LEFT_OUT = {".gz", ".br", "", ".json"}
 YEAR = 31_536_000
 
 
@@ -27,8 +27,8 @@ def collected(tree: Path) -> Path:
 
 @cache
 def files(tree: Path) -> list[Path]:
-    """All of them but for their packed twins."""
-    return sorted(path for path in collected(tree).rglob("*") if path.suffix not in PACKED)
+    """All of them but for their packed twins, and the list of their names."""
+    return sorted(path for path in collected(tree).rglob("*") if path.suffix not in LEFT_OUT)
 
 
 def chosen(tree: Path, pick: int, *, hashed: bool = False) -> Path:

@@ -23,7 +23,9 @@ from tests.servers import Postgresql, free_port
 
 @proof(
     "a process beside the tests, installed from the same lock by the same command",
-    boots="tests/deploy: the image's own build asks the model once, its start imports everything",
+    boots="tests/properties/test_containers.py: the image itself",
+    reading="all of the lock is installed when the image is built; it then gives up what docker/unused-packages names,"
+    " which nothing of ours imports",
 )
 @given(names=st.lists(st.sampled_from(sorted(LOCK)), min_size=8, max_size=12, unique=True), pick=st.integers(0, 10**6))
 def test_property_1_what_the_code_imports_is_in_the_lock_and_installed(
@@ -136,7 +138,7 @@ def test_property_4_static_files_need_no_application(
 
 @proof(
     "the files and packages that the Dockerfile's stages hand on to its last",
-    boots="make test-stack: the image itself",
+    boots="tests/properties/test_containers.py: every layer of the image; make test-stack",
     reading="Python needs its modules: no repository, tests, documents, build files or tools, nor anything to install"
     " with; the modules themselves are read-only",
 )

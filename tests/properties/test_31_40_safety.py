@@ -23,6 +23,7 @@ from tests.console.environment.cast import PRODUCTION
 from tests.deploy.conftest import Site
 from tests.deploy.containers import HOST
 from tests.deploy.edge import HSTS, ONCE, Edge
+from tests.deploy.test_capacity import cgroup
 from tests.properties import gunicorns, keys, wellness
 from tests.properties.edges import ask_alone
 from tests.properties.posted import KNOWN, POSTED, STATES, WITH_COOKIE, counted
@@ -31,6 +32,35 @@ from tests.properties.small_database import environment_of
 from tests.properties.starts import Starts
 from tests.properties.statics import HASHED, address, chosen
 from tests.standins.gemini import GeminiStandIn
+
+
+@proof(
+    "Gunicorn's configuration in a new process, under drawn limits", boots="tests/deploy/test_start.py, and the site"
+)
+@given(
+    version=st.sampled_from([1, 2]),
+    tenths=st.none() | st.integers(1, 200),
+    memory=st.none() | st.integers(100, 8_000),
+    allowed=st.integers(1, 64),
+)
+def test_property_31_as_many_workers_as_there_is_room_for(
+    starts: Starts, site: Site, tmp_path_factory: pytest.TempPathFactory, version: int, tenths: int | None,
+    memory: int | None, allowed: int,
+) -> None:  # fmt: skip
+    """Feature: production-deployment, Property 31: Gunicorn Multi-Worker Configuration
+
+    For any application server startup, Gunicorn should run with multiple workers based on CPU core count
+    """
+    limit = None if memory is None else memory * MIB
+    root = cgroup(
+        tmp_path_factory.mktemp("cgroup"), version, quota=tenths and tenths * 10_000, period=100_000, memory=limit
+    )
+    environ = environment_of("postgresql://u:p@127.0.0.1:1/n")
+    workers, kind, _ = starts.value(gunicorns.CONFIGURED, environ, root=str(root), allowed=allowed)
+    processors = allowed if tenths is None else min(allowed, max(1, -(-tenths // 10)))
+    room = 12 if limit is None else (limit - MASTER_BYTES) // WORKER_BYTES
+    assert workers == max(2, min(2 * processors + 1, room, 12)) and kind == "gthread"
+    assert len(gunicorns.processes(site)) == 1 + int(site.environment["WEB_CONCURRENCY"])
 
 
 @proof("the real nginx, and the real Gunicorn without it")
@@ -53,9 +83,10 @@ def test_property_32_static_files_are_kept_by_browsers(
 
     status, told = ask()
     assert status == 200
-    age = int(re.findall(r"max-age=(\d+)", told["cache-control"])[0])
+    kept = told.get("cache-control", "max-age=0")
+    age = int(re.findall(r"max-age=(\d+)", kept)[0])
     forever = bool(HASHED.search(file.name))
-    assert ("immutable" in told["cache-control"], "public" in told["cache-control"]) == (forever, True)
+    assert ("immutable" in kept, "public" in kept) == (forever, True)
     assert age >= 31_536_000 if forever else 0 < age <= 86_400
     if "content-encoding" in told:
         assert "accept-encoding" in told["vary"].lower()

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 
 from tests.properties.proof import TAG, stated
-from tests.properties.sabotages import SABOTAGES
+from tests.properties.sabotages import SABOTAGES, seen
 
 MODULES = sorted(Path(__file__).parent.glob("test_[0-9]*.py"))
 
@@ -59,3 +59,10 @@ def test_every_property_has_a_sabotage_that_still_applies() -> None:
     assert sorted(SABOTAGES) == list(range(1, 47))
     for one in SABOTAGES.values():
         one.applied()
+
+
+def test_every_sabotage_was_noticed_when_it_was_last_tried() -> None:
+    """As `make sabotage` left it: tried since it was last changed, and red because of the property."""
+    told = seen()
+    assert not [number for number, one in SABOTAGES.items() if number not in told or told[number].mark != one.mark]
+    assert not {number: one.verdict for number, one in told.items() if one.verdict != "noticed"}
