@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -30,15 +31,17 @@ def _why_not() -> str:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     if why := _why_not():
         pytest.skip(f"The stack was NOT tested: {why}.")
-    made = Stack(tmp_path_factory.mktemp("stack"))
-    try:
-        made.deploy()
-        yield made
-    finally:
-        made.remove()
+    # Not pytest's own folder: after Ctrl-C that is gone before the containers are.
+    with tempfile.TemporaryDirectory(prefix="steadfast-stack-") as folder:
+        made = Stack(Path(folder))
+        try:
+            made.deploy()
+            yield made
+        finally:
+            made.remove()
 
 
 @pytest.hookimpl(wrapper=True)
