@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 # A lock names everything, so nothing is resolved: pip 23 would ask the index for the newest of what is wanted with an extra.
 LOCKED := --quiet --disable-pip-version-check --require-hashes --no-deps
 # Two processes, each with servers of its own; a file's tests stay together, as they share what they started.
+# What our libraries would have and nothing of ours ever loads: the model hub's client, service accounts of Google,
+# ONNX's tools, colours for terminals, YAML. So whatever the lock names is installed, here and in the image.
+NEVER_LOADED := cffi cryptography filelock flatbuffers fsspec hf-xet huggingface-hub pyasn1-modules pycparser pygments pyyaml tqdm
 SIDE_BY_SIDE ?= --numprocesses=2 --dist=loadfile
 
 # Where `make run` listens, where it keeps its data, and a file of one's own: make run PORT=8001 DATA_DIR=/srv/faq FAQ=my.csv
@@ -119,7 +122,7 @@ bench: $(VENV)/.installed-dev .venv-bench/.installed ## Performance beside its p
 .PHONY: lock
 lock: $(VENV)/.installed-dev ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-emit-index-url --universal --python-version 3.11 \
-		--custom-compile-command 'make lock' pyproject.toml -o requirements.txt
+		$(addprefix --no-emit-package ,$(NEVER_LOADED)) --custom-compile-command 'make lock' pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile -q --generate-hashes --no-annotate --no-emit-index-url --universal --python-version 3.11 \
 		--custom-compile-command 'make lock' pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
