@@ -24,8 +24,8 @@ from tests.servers import Postgresql, free_port
 @proof(
     "a process beside the tests, installed from the same lock by the same command",
     boots="tests/properties/test_containers.py: the image itself",
-    reading="all of the lock is installed when the image is built; it then gives up what docker/unused-packages names,"
-    " which nothing of ours imports",
+    reading="each package of the lock is in the image, in its version; parts of packages that nothing loads"
+    " (docker/unused-packages) are not",
 )
 @given(names=st.lists(st.sampled_from(sorted(LOCK)), min_size=8, max_size=12, unique=True), pick=st.integers(0, 10**6))
 def test_property_1_what_the_code_imports_is_in_the_lock_and_installed(

@@ -329,7 +329,7 @@ NEEDED = {(role, service) for role in ("app", "worker") for service in ("db", "r
 
 @proof(
     "what the Compose files hand to each container, read by the application's own environment",
-    boots="the same by docker-compose itself",
+    boots="make test-stack: docker compose reads the .env of docker/prepare",
 )
 @given(
     environ=deployments, kind=st.sampled_from(["production", "development"]), role=st.sampled_from(["app", "worker"])
