@@ -35,9 +35,10 @@ def until(what: str, attempt: Callable[[], str | None], seconds: float) -> bool:
         if complaint is None:
             logger.info("%s answers, after %.1f s", what, waited)
             return True
-        if waited + pause > seconds:
+        if waited >= seconds:
             logger.warning("%s does not answer: %s; given up after %.1f s", what, complaint, waited)
             return False
+        pause = min(pause, seconds - waited)  # the last attempt is at the very end
         logger.warning("waiting for %s: %s; next attempt in %.2g s", what, complaint, pause)
         time.sleep(pause)
     raise AssertionError("there is always another pause")

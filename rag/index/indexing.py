@@ -24,7 +24,7 @@ from rag.models import UNSURE, Embedding, Generation, IndexFailure
 
 logger = logging.getLogger(__name__)
 
-BATCH = 64
+BATCH = 32  # two are in hand at once: one is written while the next is embedded
 PASSES = 5  # edits made during one pass are taken up in the next; the sweep sees to the rest
 DIED = "The worker died while it had this entry in hand."
 

@@ -50,7 +50,7 @@ def test_reindex_progress_cancel_resume(visit: Visit, operator: User, twelve: No
     expect(bar).to_have_attribute("aria-valuetext", "4 of 12")
     press(page, "Cancel", "Cancel the job")
     expect(page.get_by_text(re.compile(r"Job #\d+ was asked to stop"))).to_be_visible()
-    worker.let()
+    worker.let(2)  # what is in hand, and what was begun after it
     expect(page.locator(".sf-state").first).to_have_text("Cancelled")
     expect(page.get_by_text("Cancelled; what was done is kept.")).to_be_visible()
 
