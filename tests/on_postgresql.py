@@ -36,7 +36,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def _uses_the_database(item: pytest.Item) -> bool:
     """But for those in a browser, which sees pages and no database: once is enough."""
-    if "browser" in getattr(item, "fixturenames", ()):
+    if {"browser", "visit"} & set(getattr(item, "fixturenames", ())):
         return False
     by_class = issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
     fixtures = set(getattr(item, "fixturenames", ()))

@@ -18,6 +18,7 @@ NOT_HERE = {
     "cert_revocation": "nobody could revoke it",
     "cert_expirationStatus": "the one that nginx makes is for thirty days, until another comes",
     "cert_notAfter": "the same",
+    "sessionresumption_ticket": "nginx gives no tickets, which testssl.sh takes for a connection that failed",
     "engine_problem": "about the openssl that testssl.sh itself uses",
 }
 
