@@ -93,7 +93,8 @@ def test_no_screen_is_in_anybodys_way(visit: Visit, asked: MissGroup, operator: 
     assert receipt is not None
     answer("Where do I leave my umbrella?")  # waits to be grouped
     page = signed_in(visit, operator, "/admin/", color_scheme=theme, width=1400)
-    screens = [*SCREENS, f"/admin/rag/missgroup/{asked.pk}/change/", f"/admin/rag/receipt/{receipt.pk}/change/"]
+    group = f"/admin/rag/missgroup/{asked.pk}"
+    screens = [*SCREENS, f"{group}/change/", f"{group}/put-aside/", f"/admin/rag/receipt/{receipt.pk}/change/"]
     found = {}
     for address in [*screens, *(f"{one}?q=nothing" for one in SCREENS[:2])]:
         page.goto(address)

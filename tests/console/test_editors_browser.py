@@ -277,6 +277,10 @@ def screens(entry: Entry | None) -> list[str]:
         "/admin/console/auditevent/",
         "/admin/faq/entry/import/",
         f"{LIST}?q=none",
+        "/admin/rag/case/",
+        "/admin/rag/case/add/",
+        "/admin/auth/user/",
+        "/admin/auth/group/",
     ]
     if entry is None:
         return always

@@ -175,11 +175,15 @@ SCREENS = (
     "/admin/rag/job/?show=active",
     "/admin/health/",
     "/admin/runbooks/",
+    "/admin/runbooks/database-down/",
+    "/admin/health/breakers/vector-store/trip/",
+    "/admin/rag/job/reindex-all/",
 )
 
 
 @pytest.mark.parametrize(
-    ("theme", "filled"), [("light", "with nothing"), ("light", "with everything"), ("dark", "with everything")]
+    ("theme", "filled"),
+    [(theme, filled) for filled in ("with nothing", "with everything") for theme in ("light", "dark")],
 )
 def test_axe_finds_nothing_serious(
     request: pytest.FixtureRequest, visit: Visit, operator: User, theme: Any, filled: str, out: None
