@@ -16,7 +16,7 @@ from tests.deploy.conftest import PLENTY, Site
 from tests.deploy.containers import HOST
 from tests.deploy.echo import Echo
 from tests.deploy.edge import BIG, HSTS, LINE, ONCE, Edge, Reply, parsed
-from tests.servers import free_port
+from tests.servers import free_port, until
 
 
 def classes(edge: Edge, site: Site) -> Iterator[tuple[str, Reply, int]]:
@@ -54,6 +54,8 @@ def classes(edge: Edge, site: Site) -> Iterator[tuple[str, Reply, int]]:
     yield get("/static/.hidden", 404)
     yield get("/metrics", 404)
     yield get("/healthz", 200)
+    # One of its processes may be looking for the first time just now, and say so.
+    until(lambda: all(edge.ask("/readyz").status == 200 for _ in range(6)), "all of it is ready")
     yield get("/readyz", 200)
     yield get("/", 421, host="stranger.example.org")
     yield get("/api/chat/", 421, host="stranger.example.org")

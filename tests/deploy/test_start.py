@@ -228,7 +228,7 @@ def test_web_starts_gunicorn_in_its_place_and_ends_gracefully(
     )
     web = begin("web", environ)
     until(lambda: answers(environ["PORT"], "/healthz") == 200, "the web server answers", 60)
-    assert answers(environ["PORT"], "/readyz") == 200
+    until(lambda: answers(environ["PORT"], "/readyz") == 200, "it is ready")
     workers = psutil.Process(web.pid).children()
     assert len(workers) >= 2
     assert healthy("web", environ) == (0, "")
