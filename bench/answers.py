@@ -21,7 +21,7 @@ SERVER = Postgresql().start()
 os.environ["BENCH_DATABASE_URL"] = SERVER.new_database("bench")
 
 from bench import prepared  # noqa: E402  # the environment first
-from bench.row import Row  # noqa: E402
+from bench.row import Row  # noqa: E402  # the environment first
 
 
 def main(many: int = MANY, *, pages: bool = True) -> None:

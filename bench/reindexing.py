@@ -20,7 +20,7 @@ SERVER = Postgresql().start()
 os.environ["BENCH_DATABASE_URL"] = SERVER.new_database("bench")
 
 from bench import prepared, unchanged  # noqa: E402  # the environment first
-from bench.row import Row  # noqa: E402
+from bench.row import Row  # noqa: E402  # the environment first
 
 
 def main() -> None:
@@ -42,8 +42,8 @@ def main() -> None:
         some = entries[at : at + SAMPLE]
         texts = [text.text for entry in some for text in point_texts(entry)]
         chosen = [entry.pk for entry in some]
-        bare = seconds(lambda texts=texts: get_embedder().embed(texts))  # type: ignore[misc]
-        whole = seconds(lambda chosen=chosen: indexing.reconcile(generation, only=chosen))  # type: ignore[misc]
+        bare = seconds(lambda texts=texts: get_embedder().embed(texts))  # type: ignore[misc]  # a default value is none that mypy can infer
+        whole = seconds(lambda chosen=chosen: indexing.reconcile(generation, only=chosen))  # type: ignore[misc]  # a default value is none that mypy can infer
         pairs.append((whole, bare))
     whole, bare = (statistics.median(each) / SAMPLE for each in zip(*pairs, strict=True))
     copied = copying(SAMPLE * ROUNDS) / (SAMPLE * ROUNDS)

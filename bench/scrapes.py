@@ -50,7 +50,7 @@ def scrapes() -> Ratio:
 
     def read(directory: str) -> bytes:
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]  # the library has no types here
         return generate_latest(registry)
 
     with tempfile.TemporaryDirectory() as by_slot, tempfile.TemporaryDirectory() as by_pid:

@@ -23,7 +23,7 @@ class Made(Embeddings):
         return np.load(faq.VECTORS).tolist()
 
     def embed_query(self, text: str) -> list[float]:
-        raise NotImplementedError
+        raise NotImplementedError  # of the interface; while the index is built nobody asks
 
 
 def build() -> None:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from console import audit
 
 
-class Audited(ModelAdmin):  # type: ignore[type-arg]
+class Audited(ModelAdmin):  # type: ignore[type-arg]  # at run time it takes none
     """Put before Unfold's ModelAdmin. `audited` names the fields whose values are kept, before and after."""
 
     audited: tuple[str, ...] = ()

@@ -65,5 +65,5 @@ class CaseAdmin(Audited, ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Case, form: Any, change: bool) -> None:
         if not change:
-            obj.created_by = request.user  # type: ignore[assignment]
+            obj.created_by = request.user  # type: ignore[assignment]  # nobody anonymous comes here
         super().save_model(request, obj, form, change)

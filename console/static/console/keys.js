@@ -45,31 +45,9 @@
       sheet = document.createElement("dialog");
       sheet.className = "sf-dialog";
       sheet.setAttribute("aria-labelledby", "keys-title");
-      const inside = document.createElement("div");
-      inside.className = "sf-act";
-      const title = document.createElement("h2");
-      title.id = "keys-title";
-      title.textContent = "Keys in lists";
-      const list = document.createElement("dl");
-      for (const [key, what] of KEYS) {
-        const term = document.createElement("dt");
-        const name = document.createElement("kbd");
-        name.textContent = key;
-        term.append(name);
-        const meaning = document.createElement("dd");
-        meaning.textContent = what;
-        list.append(term, meaning);
-      }
-      const buttons = document.createElement("div");
-      buttons.className = "sf-act-buttons";
-      const close = document.createElement("button");
-      close.className = "sf-button";
-      close.type = "button";
-      close.textContent = "Close";
-      close.addEventListener("click", () => sheet.close());
-      buttons.append(close);
-      inside.append(title, list, buttons);
-      sheet.append(inside);
+      const lines = KEYS.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("");
+      sheet.innerHTML = `<form method="dialog" class="sf-act"><h2 id="keys-title">Keys in lists</h2><dl>${lines}</dl>
+        <div class="sf-act-buttons"><button class="sf-button">Close</button></div></form>`;
       document.body.append(sheet);
     }
     sheet.showModal(); // the browser gives the focus back when it closes
