@@ -49,10 +49,15 @@ drill-injections: $(VENV)/.installed-dev ## Every injection, by three doors, bef
 	@DRILL_INJECTIONS=1 $(BIN)/python -m pytest -s tests/injections $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(VENV)/.installed-dev ## Bad input at every door of the real product: REQUESTS=100000 SEED=0; writes docs/drills/fuzz.md
+fuzz: $(VENV)/.installed-dev .venv-fuzz/.installed ## Bad input at every door of the real product: REQUESTS=100000 SEED=0; writes docs/drills/fuzz.md
 	@tests/install-debian-packages
 	@FUZZ_REQUESTS=$(or $(REQUESTS),100000) FUZZ_SEED=$(or $(SEED),0) FUZZ_REPORT=docs/drills/fuzz.md \
-		$(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+		FUZZ_SCHEMATHESIS=$(CURDIR)/.venv-fuzz/bin/schemathesis $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+
+.venv-fuzz/.installed: tests/fuzz/requirements.txt
+	@bin/make-venv $(PYTHON) .venv-fuzz
+	@.venv-fuzz/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: drill-metrics
 drill-metrics: $(VENV)/.installed-dev ## Counters while web workers are recycled: RECYCLES=1000; writes docs/drills/metrics.md
@@ -128,7 +133,7 @@ lock: $(VENV)/.installed-dev ## Write requirements.txt and requirements-dev.txt 
 
 .PHONY: clean
 clean: ## Remove what was installed and built, not the data
-	@rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	@rm -rf $(VENV) .venv-bench .venv-fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
 
 $(VENV)/.installed: requirements.txt
 	@bin/make-venv $(PYTHON) $(VENV)
