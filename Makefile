@@ -38,10 +38,14 @@ drill: $(VENV)/.installed-dev ## The index under kill -9, lost queues and switch
 		$(BIN)/python -m pytest -s tests/index/test_stateful.py tests/stack/test_index_drills.py $(ARGS)
 
 .PHONY: drill-faults
-drill-faults: $(VENV)/.installed-dev ## What askers and editors notice while things break: SEEDS=200 FIRST=0; writes docs/reliability.md
+# The single faults first and alone, as they are measured; then the seeds, on so many products side by side.
+drill-faults: $(VENV)/.installed-dev ## What askers and editors notice while things break: SEEDS=200 FIRST=0 PRODUCTS=2; writes docs/reliability.md
 	@tests/install-debian-packages
-	@DRILL_SEEDS=$(or $(SEEDS),200) DRILL_FIRST=$(or $(FIRST),0) DRILL_REPORT=docs/reliability.md \
-		$(BIN)/python -m pytest tests/faults/test_swizzle.py $(ARGS)
+	@rm -rf .drill-faults; export DRILL_RUNS=$(CURDIR)/.drill-faults; ended=0; \
+		$(BIN)/python -m pytest tests/faults/test_alone.py $(ARGS) || ended=1; \
+		DRILL_SEEDS=$(or $(SEEDS),200) DRILL_FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest \
+			--numprocesses=$(or $(PRODUCTS),2) --dist=worksteal tests/faults/test_swizzle.py $(ARGS) || ended=1; \
+		$(BIN)/python -m tests.faults.report .drill-faults docs/reliability.md && exit $$ended
 
 .PHONY: drill-injections
 drill-injections: $(VENV)/.installed-dev ## Every injection, by three doors, before a model that obeys all of them

@@ -14,6 +14,7 @@ from urllib.request import Request
 
 from tests.stack.asker import Asker, Reply
 
+numbers = count()  # of all crowds: what one has asked is kept
 PASSWORD = re.compile(r"user admin, password (\S+)")
 
 
@@ -27,6 +28,7 @@ class Asked:
     answered_by: str = ""
     degraded: tuple[str, ...] = ()
     fault: str = ""
+    answer: str = ""  # its id
 
 
 @dataclass
@@ -41,7 +43,6 @@ class Crowd:
 
     def start(self) -> None:
         self._began = time.monotonic()
-        self._numbers = count()
         for _ in range(self.askers):
             asker = Asker(self.address)
             asker.token()
@@ -59,7 +60,7 @@ class Crowd:
         while not self._ended.is_set():
             began = time.monotonic()
             try:
-                reply = asker.ask(f"When do you close on Saturday? I come with bus {next(self._numbers)}.")
+                reply = asker.ask(f"When do you close on Saturday? I come with bus {next(numbers)}.")
             except OSError as error:  # a worker died with this question in hand
                 self.asked.append(Asked(began - self._began, time.monotonic() - began, 0, fault=repr(error)))
             else:
@@ -70,7 +71,7 @@ class Crowd:
         if reply.status != 200:
             return Asked(at, reply.seconds, reply.status, fault=reply.text[:200])
         fault = "" if reply.answer.strip() and reply.sources else f"nothing useful: {reply.text[:200]}"
-        return Asked(at, reply.seconds, 200, reply.answered_by, tuple(reply.degraded), fault)
+        return Asked(at, reply.seconds, 200, reply.answered_by, tuple(reply.degraded), fault, str(reply.json["id"]))
 
 
 class _Form(HTMLParser):

@@ -68,6 +68,7 @@ NONSENSE: dict[str, Spoil] = {
 }
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("spoil", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_not_searched_with(line: Line, house: dict[str, Entry], spoil: Spoil) -> None:
     """Row 6: words find the entry instead."""
@@ -80,6 +81,7 @@ def test_nonsense_is_not_searched_with(line: Line, house: dict[str, Entry], spoi
     assert answer(f"{ASKED} again").degraded == []
 
 
+@pytest.mark.fault(6)
 def test_what_postgresql_does_not_know_is_never_shown(line: Line, house: dict[str, Entry]) -> None:
     """Row 6: ids of nobody, and an entry that was deleted while the store still has its point."""
     gone, said = house["secret"].pk, house["secret"].answer
@@ -91,6 +93,7 @@ def test_what_postgresql_does_not_know_is_never_shown(line: Line, house: dict[st
     assert given.sources[0].id == house["password"].pk
 
 
+@pytest.mark.fault(6)
 def test_in_a_thousand_false_replies_nothing_unpublished_is_shown(line: Line, house: dict[str, Entry]) -> None:
     """Row 6: archived, deleted and unknown ids in any order and with any score; here a tenth of the thousand."""
     archived, dice = house["secret"], random.Random(6)
@@ -108,6 +111,7 @@ def test_in_a_thousand_false_replies_nothing_unpublished_is_shown(line: Line, ho
 SLOW: dict[str, Spoil] = {"late": slowly(0.3), "a byte at a time": slowly(0.02, at_once=1), "too late": slowly(5.0)}
 
 
+@pytest.mark.fault(5)
 @pytest.mark.parametrize("spoil", SLOW.values(), ids=SLOW)
 def test_slow_replies_end_in_an_answer(line: Line, house: dict[str, Entry], spoil: Spoil) -> None:
     """Row 5: as long as there is time they are waited for; then words find the entry."""
