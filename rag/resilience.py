@@ -205,5 +205,5 @@ def registered(breaker: Breaker) -> Breaker:
 
 
 def breakers() -> Mapping[str, Breaker]:
-    """Every breaker of this process by its service."""
-    return _registered
+    """Every breaker of this process by its service, as of now: the first use of a service may add one."""
+    return dict(_registered)

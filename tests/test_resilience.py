@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from rag import resilience
 from rag.errors import Reason, ServiceUnavailable
 from rag.resilience import Breaker, Deadline
 from tests.servers import until
@@ -118,3 +119,10 @@ def test_a_probe_that_fails_leaves_it_open_and_is_made_again() -> None:
     fail(breaker)
     until(lambda: fail(breaker) == "breaker_open" and len(tries) > 2, "it is looked for again and again")
     assert breaker.is_open
+
+
+def test_a_breaker_that_is_added_meanwhile_disturbs_nobody_who_looks_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resilience, "_registered", {"it": Breaker("it")})
+    for _ in resilience.breakers():
+        resilience.registered(Breaker(f"added with {len(resilience.breakers())}"))
+    assert len(resilience.breakers()) == 2
