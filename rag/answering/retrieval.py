@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -22,8 +23,7 @@ WEIGHED = 20  # entries of these whose words are compared: beyond, the words no 
 RANKED = 10  # entries kept
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A published entry that may answer, as it reads now."""
 
     entry: Entry

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -45,9 +45,8 @@ class Point:
     payload: Payload
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A point near the question: cosine, -1 to 1."""
+class Match(NamedTuple):
+    """A point near the question: cosine, -1 to 1. A tuple, as sixty are made for each question."""
 
     entry_id: int
     kind: str
