@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -47,9 +47,8 @@ class Point:
     payload: Payload
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A point near the question: cosine, -1 to 1."""
+class Match(NamedTuple):
+    """A point near the question: cosine, -1 to 1. A tuple, as sixty are made for each question."""
 
     entry_id: int
     kind: str
