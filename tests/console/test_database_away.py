@@ -41,7 +41,8 @@ def test_nothing_was_saved_and_it_is_worth_trying_again(
 @pytest.fixture
 def reply_is_lost(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """The COMMIT that writes entries is done, and its reply never comes; once. True where that has happened."""
-    committed, happened = BaseDatabaseWrapper._commit, []
+    happened: list[bool] = []
+    committed = BaseDatabaseWrapper._commit  # type: ignore[attr-defined]
 
     def commit(self: BaseDatabaseWrapper) -> None:
         committed(self)
