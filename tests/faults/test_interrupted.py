@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 import redis
 
+from rag.answering import probes
 from tests.faults import ground as grounds
 from tests.faults.crowd import Crowd
 from tests.faults.ground import Ground
 from tests.faults.test_swizzle import editor_of, lost
 from tests.servers import until
 
+WORKERS = 2
+
 
 @pytest.fixture(scope="module")
 def ground(model: Path, qdrant_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("interrupted")
-    with grounds.ground(folder, qdrant_url, WEB_CONCURRENCY="2") as ground:
+    with grounds.ground(folder, qdrant_url, WEB_CONCURRENCY=str(WORKERS)) as ground:
         yield grounds.warm(ground)
 
 
@@ -104,6 +107,51 @@ def test_a_redis_that_takes_no_writes_keeps_nobody_from_an_answer_or_an_edit(gro
         finally:
             full.config_set("maxmemory", "0")
     until(lambda: index_is_complete(ground), "the edit is in the index", 90, pause=0.5)
+
+
+CROWD = 8
+QUESTIONS = 160
+# Of each process: what opens its breaker, what others had begun by then, each tried twice at most.
+CALLS = 2 * (5 + CROWD) * WORKERS
+
+
+def many_ask(ground: Ground) -> None:
+    crowd = Crowd(ground.product.address, askers=CROWD)
+    crowd.start()
+    until(lambda: len(crowd.asked) >= QUESTIONS, "so many have asked", 120)
+    assert [one for one in crowd.stop() if one.fault] == []
+
+
+@pytest.mark.fault(11)
+@pytest.mark.parametrize("behaviour", ["500", "hang", "disconnect"])
+def test_a_crowd_does_not_multiply_calls_to_a_gemini_that_fails(ground: Ground, behaviour: str) -> None:
+    """Row 11: so many questions, and no more calls than the breakers let through; and no call while one rests."""
+    before = len(ground.gemini.requests)
+    ground.gemini.behave(behaviour)
+    try:
+        many_ask(ground)
+        put = [one for one in ground.gemini.requests[before:] if probes.READY.contents not in one.prompt]
+        assert 0 < len(put) <= CALLS < QUESTIONS
+    finally:
+        ground.gemini.behave("good")
+    until(lambda: all_well(ground), "everything is used again", 60, pause=0.2)
+
+
+@pytest.mark.fault(1)
+def test_a_crowd_does_not_multiply_calls_to_a_qdrant_that_fails(ground: Ground) -> None:
+    searches: list[bytes] = []
+
+    def garbled(data: bytes) -> Iterator[bytes]:
+        searches.append(data[:20])
+        yield b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n["
+
+    ground.qdrant.spoil(garbled)
+    try:
+        many_ask(ground)
+        assert 0 < len(searches) <= CALLS < QUESTIONS  # with probes, and what the health asks
+    finally:
+        ground.qdrant.mend()
+    until(lambda: all_well(ground), "everything is used again", 60, pause=0.2)
 
 
 def index_is_complete(ground: Ground) -> bool:

@@ -105,6 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.standin.asked.append(f"{self.command} {self.path}")
         fault = self.standin.suffer()
         if fault == "500":
             self._send(500, b'{"status": {"error": "Service internal error: a test wants it so"}}')
@@ -159,6 +160,7 @@ class QdrantStandIn:
         self.api_key = api_key
         self.store = Store(storage)
         self.connections: set[socket.socket] = set()
+        self.asked: list[str] = []  # every request, whatever became of it
         self._fault: Fault | None = None
         self._delay = 0.0
         self._heals = threading.Timer(0, self.fault, [None])
