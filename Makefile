@@ -42,7 +42,7 @@ drill: $(VENV)/.installed-dev ## The index under kill -9, lost queues and switch
 drill-faults: $(VENV)/.installed-dev ## What askers and editors notice while things break: SEEDS=200 FIRST=0 PRODUCTS=2; writes docs/reliability.md
 	@tests/install-debian-packages
 	@rm -rf .drill-faults; export DRILL_RUNS=$(CURDIR)/.drill-faults; ended=0; \
-		$(BIN)/python -m pytest tests/faults/test_alone.py $(ARGS) || ended=1; \
+		$(BIN)/python -m pytest tests/faults/test_alone.py tests/faults/test_alerts.py $(ARGS) || ended=1; \
 		DRILL_SEEDS=$(or $(SEEDS),200) DRILL_FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest \
 			--numprocesses=$(or $(PRODUCTS),2) --dist=worksteal tests/faults/test_swizzle.py $(ARGS) || ended=1; \
 		$(BIN)/python -m tests.faults.report .drill-faults docs/reliability.md && exit $$ended

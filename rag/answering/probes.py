@@ -11,6 +11,7 @@ from django.db import connection
 from rag import metrics
 from rag.answering import retrieval, token_budget
 from rag.answering.generation import GENERATOR_BREAKER, get_generator
+from rag.answering.generator import Generator
 from rag.answering.prompt import Prompt
 from rag.errors import GeneratorUnavailable, ServiceUnavailable
 from rag.index.embedding import get_embedder
@@ -36,13 +37,21 @@ def generator() -> None:
     if asked is None:
         raise GeneratorUnavailable("missing", "no generator is set")
     try:
-        reserved = token_budget.reserve(READY)
-        made = asked.generate(READY, seconds=settings.RAG_DEADLINE_SECONDS)
-        metrics.count_tokens(made.prompt_tokens, made.output_tokens)
-        with suppress(ServiceUnavailable):  # it stays as it was reserved
-            reserved.settle(made.prompt_tokens + made.output_tokens)
+        _ask(asked)
+    except GeneratorUnavailable as error:
+        # In the place of the asker who would have stepped down: alerts go on as long as the reason does.
+        metrics.FALLBACKS.labels("generate", error.reason).inc()
+        raise
     finally:
         connection.close()
+
+
+def _ask(generator: Generator) -> None:
+    reserved = token_budget.reserve(READY)
+    made = generator.generate(READY, seconds=settings.RAG_DEADLINE_SECONDS)
+    metrics.count_tokens(made.prompt_tokens, made.output_tokens)
+    with suppress(ServiceUnavailable):  # it stays as it was reserved
+        reserved.settle(made.prompt_tokens + made.output_tokens)
 
 
 VECTOR_BREAKER = registered(Breaker("vector store", probe=vectors))

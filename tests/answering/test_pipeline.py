@@ -164,13 +164,17 @@ class TestGeminiFaults:
         if (behaviour, channel) in {("cut", "json"), ("drip", "json")}:
             pytest.skip("a fault of streams")
         # Short only where the deadline is what ends it: a busy machine shall not turn another reason into this one.
-        settings.RAG_DEADLINE_SECONDS = 1.5 if reason == "timeout" else 20.0
+        ends_by_itself = reason != "timeout"
+        settings.RAG_DEADLINE_SECONDS = 8.0 if ends_by_itself else 1.5
         gemini.behave(behaviour)
         given = answer(ASKED, channel=channel)
         assert (given.answered_by, given.degraded) == ("verbatim", ["generate"])
         assert given.answer == house["password"].answer
         assert rungs_left(given)["generated"] == reason
-        assert Receipt.objects.get(pk=given.id).milliseconds["total"] < 2_000 * settings.RAG_DEADLINE_SECONDS
+        assert len(gemini.requests) <= (2 if reason == "http_error" else 1)  # only those are tried again, once
+        # Inside the deadline; where it is what ends the call, a busy machine may take as long again.
+        most = 1_000 * settings.RAG_DEADLINE_SECONDS * (1 if ends_by_itself else 2)
+        assert Receipt.objects.get(pk=given.id).milliseconds["total"] < most
 
     def test_an_ungrounded_answer_is_not_shown(self, house: dict[str, Entry], gemini: GeminiStandIn) -> None:
         gemini.text = "The moon is made of cheese."

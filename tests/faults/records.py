@@ -59,12 +59,30 @@ class Alone:
     recovered: float
 
 
+@dataclass(frozen=True)
+class Told:
+    """The alert that a fault has told, and what was told beside it. `seconds` as the rules are shipped."""
+
+    fault: str
+    alert: str
+    severity: str
+    seconds: float
+    beside: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    alone: list[Alone]
+    told: list[Told]
+    swizzles: list[Swizzle]
+
+
 def times(asked: Sequence[Asked]) -> Times:
     seconds = sorted(one.seconds for one in asked) or [0.0]
     return Times(len(asked), statistics.median(seconds), seconds[int(0.95 * (len(seconds) - 1))], seconds[-1])
 
 
-def keep(record: Swizzle | Alone) -> None:
+def keep(record: Swizzle | Alone | Told) -> None:
     """Nothing where nobody wants a report."""
     if FOLDER:
         Path(FOLDER).mkdir(parents=True, exist_ok=True)
@@ -73,15 +91,18 @@ def keep(record: Swizzle | Alone) -> None:
             file.write(line + "\n")
 
 
-def kept(folder: Path) -> tuple[list[Alone], list[Swizzle]]:
+def kept(folder: Path) -> Kept:
     lines = [line for file in sorted(folder.glob("*.jsonl")) for line in file.read_text(encoding="utf-8").splitlines()]
-    alone, swizzles = [], []
+    found = Kept([], [], [])
     for row in map(json.loads, lines):
         kind = row.pop("kind")
+        row |= {name: tuple(row[name]) for name in ("faults", "lost") if name in row}
         if kind == "Alone":
             measured = {name: row[name] and Times(**row[name]) for name in ("while_open", "beside")}
-            alone.append(Alone(**row | measured))
+            found.alone.append(Alone(**row | measured))
+        elif kind == "Told":
+            found.told.append(Told(**row | {"beside": tuple(row["beside"])}))
         else:
-            tuples = {name: tuple(row[name]) for name in ("faults", "lost")}
-            swizzles.append(Swizzle(**row | tuples | {"times": Times(**row["times"])}))
-    return alone, sorted(swizzles, key=lambda one: one.seed)
+            found.swizzles.append(Swizzle(**row | {"times": Times(**row["times"])}))
+    found.swizzles.sort(key=lambda one: one.seed)
+    return found

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.faults import catalogue
-from tests.faults.records import Alone, Swizzle, kept
+from tests.faults.records import Alone, Kept, Swizzle, Told, kept
 
 HEAD = """# Reliability
 
@@ -23,6 +23,12 @@ that `/readyz` and the console show, or in the log), and lasts until every web p
 on is measured what askers have. *Beside* is what they had just before, where nothing was broken: on the text-only path,
 with the vector store taken out by an operator, or as always where the fault changes no answer. Then it is mended, and
 *recovered* is when everything is used again and no breaker is open.
+
+"""
+ALERTS = """## Who is told
+
+A real Prometheus with the rules that are shipped, every window sixty times shorter, and a real Alertmanager: which
+alert reaches people when a fault lasts, after how long by the windows as they are shipped, and what else did.
 
 """
 SWIZZLE = """## Several at once
@@ -43,10 +49,13 @@ WITHIN = 10.0
 NOTICED_WITHIN = 15.0
 
 
-def page(alone: Sequence[Alone], swizzles: Sequence[Swizzle]) -> str:
-    parts = [HEAD.format(when=f"{datetime.now(UTC):%Y-%m-%d}"), _goals(alone, swizzles)]
+def page(kept: Kept) -> str:
+    alone, swizzles = kept.alone, kept.swizzles
+    parts = [HEAD.format(when=f"{datetime.now(UTC):%Y-%m-%d}"), _goals(kept)]
     if alone:
         parts += [BESIDE, _table(ALONE_HEAD, map(_alone, alone))]
+    if kept.told:
+        parts += [ALERTS, _table(("fault", "alert", "severity", "told after", "told beside it"), map(_told, kept.told))]
     if swizzles:
         faults = sorted({fault for run in swizzles for fault in run.faults})
         parts += [SWIZZLE.format(spread=swizzles[0].spread, faults=", ".join(faults)), _summary(swizzles)]
@@ -55,7 +64,8 @@ def page(alone: Sequence[Alone], swizzles: Sequence[Swizzle]) -> str:
     return "".join(parts).rstrip() + "\n"
 
 
-def _goals(alone: Sequence[Alone], swizzles: Sequence[Swizzle]) -> str:
+def _goals(kept: Kept) -> str:
+    alone, swizzles = kept.alone, kept.swizzles
     runs: list[Alone | Swizzle] = [*alone, *swizzles]
     edits = sum(run.acknowledged for run in swizzles)
     lost = sum(len(run.lost) for run in swizzles)
@@ -71,6 +81,11 @@ def _goals(alone: Sequence[Alone], swizzles: Sequence[Swizzle]) -> str:
         ),
         *_measured(alone, swizzles),
     ]
+    if kept.told:
+        wrong = sum(bool(one.beside) for one in kept.told)
+        rows.append(
+            ("a fault tells its alert alone", "always", f"{len(kept.told) - wrong} of {len(kept.told)}", not wrong)
+        )
     said = [(what, goal, reached, "yes" if held else "**no**") for what, goal, reached, held in rows]
     return "## Goals\n\n" + _table(("what", "goal", "reached", "held"), said)
 
@@ -107,6 +122,10 @@ def _alone(one: Alone) -> Sequence[str]:
         *(_ms(open_.median), _ms(open_.p95), _ms(open_.slowest), *compared),
         *(f"{one.noticed:.1f} s by {one.noticed_by}", f"{one.recovered:.1f} s"),
     ]
+
+
+def _told(one: Told) -> Sequence[str]:
+    return [one.fault, one.alert, one.severity, f"{one.seconds / 60:.0f} min", ", ".join(one.beside) or "nothing"]
 
 
 SWIZZLE_HEAD = (
@@ -154,4 +173,4 @@ def _ms(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(page(*kept(Path(sys.argv[1]))), encoding="utf-8")
+    Path(sys.argv[2]).write_text(page(kept(Path(sys.argv[1]))), encoding="utf-8")

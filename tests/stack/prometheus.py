@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,32 @@ from tests.servers import Server
 WINDOW = "20s"  # for Grafana's $__rate_interval
 
 
+DURATION = re.compile(r"(\d+)([smhd])")
+SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
 class Prometheus(Server):
-    def __init__(self, **targets: str) -> None:
-        """`targets` by the name of their job in our configuration."""
+    def __init__(self, *, shorter: int = 1, alertmanager: str = "", **targets: str) -> None:
+        """`targets` by the name of their job in our configuration. All windows of the rules are so many times shorter
+        than they are shipped.
+        """
         super().__init__()
         config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
         config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-        config["rule_files"] = [str(PROMETHEUS / name) for name in config["rule_files"]]
-        config["alerting"] = {}
+        config["rule_files"] = [self._rules(name, shorter) for name in config["rule_files"]]
+        told = [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []
+        config["alerting"] = {"alertmanagers": told}
+        config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] in targets]
         for job in config["scrape_configs"]:
             del job["dns_sd_configs"]
             job["static_configs"] = [{"targets": [targets[job["job_name"]]]}]
         (self.folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+
+    def _rules(self, name: str, shorter: int) -> str:
+        text = (PROMETHEUS / name).read_text()
+        text = re.sub(r"\[\d+[smhd]\]|for: \d+[smhd]", lambda found: _shortened(found[0], shorter), text)
+        (self.folder / name).write_text(text)
+        return str(self.folder / name)
 
     def command(self) -> list[str | Path]:
         return [
@@ -62,6 +77,10 @@ class Prometheus(Server):
 
     def names(self) -> set[str]:
         return set(self.get("/api/v1/label/__name__/values"))
+
+
+def _shortened(text: str, times: int) -> str:
+    return DURATION.sub(lambda found: f"{max(1, int(found[1]) * SECONDS[found[2]] // times)}s", text)
 
 
 def filled_in(expression: str) -> str:
