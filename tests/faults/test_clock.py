@@ -22,8 +22,6 @@ from tests.servers import until
 from tests.stack.asker import Asker
 from tests.stack.scraping import parsed
 
-pytestmark = pytest.mark.fault(35)
-
 
 @dataclass
 class Clock:
@@ -69,6 +67,7 @@ def told_by(asker: Asker) -> float:
         return (parsedate_to_datetime(response.headers["Date"]).timestamp() - time.time()) / 3600
 
 
+@pytest.mark.fault(35)
 def test_it_jumps_forth_and_back_and_nothing_else_does(ground: Ground, clock: Clock) -> None:
     editor = signed_in(ground)
     for hours in (2, -2, 0):
