@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Value
 from django.db.models.expressions import Combinable
@@ -136,6 +137,24 @@ class Entry(models.Model):
     @property
     def all_wordings(self) -> list[str]:
         return [self.question, *self.variants]
+
+
+class PendingEdit(models.Model):
+    """The text that a published entry is to have, while another person has yet to publish it. Never rewritten."""
+
+    entry = models.OneToOneField(Entry, on_delete=models.CASCADE, related_name="pending_edit")
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+")
+    question = models.CharField(max_length=QUESTION_LENGTH)
+    answer = models.TextField(max_length=ANSWER_LENGTH)
+    variants = LinesField(blank=True, default=list)
+    language = models.CharField(max_length=12)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    author_name = models.CharField(max_length=150, help_text="Kept when the account is deleted.")
+    base_hash = models.CharField(max_length=32, help_text="The entry's hash when this was written.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.author_name}: {self.question}"
 
 
 class ContentVersion(models.Model):
