@@ -66,6 +66,21 @@ class HeldQuestion:
     category: str
 
 
+class Weighed:
+    """A question's terms, each with its weight."""
+
+    def __init__(self, weights: dict[str, float]) -> None:
+        self._weights = weights
+        self._total = sum(weights.values())
+
+    def overlap(self, text: str) -> float:
+        """The weight of these terms that the text has, of the weight of them all: 0 to 1."""
+        if not self._total:
+            return 0.0
+        there = terms(text)
+        return sum(weight for term, weight in self._weights.items() if term in there) / self._total
+
+
 @dataclass
 class Sample:
     """What this process knows of the content without asking anybody."""
@@ -85,16 +100,19 @@ class Sample:
         n = self.documents[term]
         return math.log(1 + (self.entries - n + 0.5) / (n + 0.5))
 
+    def weighed(self, question: str) -> Weighed:
+        """The question's terms with their weights, to hold against one text after the other."""
+        return Weighed({term: self.weight(term) for term in terms(question)})
+
     def overlap(self, question: str, text: str) -> float:
         """The weight of the question's terms that the text has, of the weight of them all: 0 to 1."""
-        asked = terms(question)
-        total = sum(self.weight(term) for term in asked)
-        return sum(self.weight(term) for term in asked & terms(text)) / total if total else 0.0
+        return self.weighed(question).overlap(text)
 
     def closest(self, question: str, limit: int) -> list[tuple[HeldQuestion, float]]:
         """Held questions nearest in wording, best first; some of each category where nothing is near."""
+        weighed = self.weighed(question)
         scored = [
-            (held, 0.6 * self.overlap(question, held.question) + 0.4 * similarity(question, held.question))
+            (held, 0.6 * weighed.overlap(held.question) + 0.4 * similarity(question, held.question))
             for held in self.questions
         ]
         near = sorted((pair for pair in scored if pair[1] > 0.1), key=lambda pair: -pair[1])[:limit]

@@ -17,6 +17,7 @@ from faq.models import Category, Entry
 from monitoring import health, snapshot
 from rag import tracing
 from rag.answering import breaker_orders
+from rag.answering import cache as kept_answers
 from rag.chat import limits
 from rag.index import coverage, generations, indexing, model_files, runners, vector_store
 from rag.resilience import breakers
@@ -49,6 +50,7 @@ def _nothing_remembered() -> Iterator[None]:
     """What a process holds for its whole life, a test must not hand on to the next."""
     yield
     wording.forget()
+    kept_answers.forget()
     at_hand.forget()
     coverage.forget()
     health.forget()

@@ -103,8 +103,8 @@ class EmbeddedStore:
         if not loaded.payloads:
             return []
         scores = loaded.vectors @ vector
-        best = np.argsort(-scores, kind="stable")[:limit]
-        near = ((loaded.payloads[i], float(scores[i])) for i in best)
+        best = _best(scores, limit)
+        near = ((loaded.payloads[i], score) for i, score in zip(best.tolist(), scores[best].tolist(), strict=True))
         return [Match(payload.entry_id, payload.kind, payload.text_hash, score) for payload, score in near]
 
     def scroll(self, collection: str) -> Iterator[tuple[UUID, Payload]]:
@@ -166,6 +166,14 @@ def _read(collection_id: int, version: int) -> _Loaded:
         payloads.append(Payload(**payload))
     matrix = np.stack(vectors) if vectors else np.empty((0, 0), dtype=np.float32)
     return _Loaded(version, matrix, payloads)
+
+
+def _best(scores: npt.NDArray[np.float32], limit: int) -> npt.NDArray[np.intp]:
+    """Where the highest are, highest first; the rest is not put in order."""
+    if len(scores) <= limit:
+        return np.argsort(-scores, kind="stable")
+    highest = np.argpartition(scores, -limit)[-limit:]
+    return highest[np.lexsort((highest, -scores[highest]))]
 
 
 def _packed(vector: Vector, dimension: int) -> bytes:

@@ -9,6 +9,8 @@ from django.core.cache import cache
 from pytest_django import Settings
 
 from faq.models import Entry
+from rag.answering import cache as kept_answers
+from rag.answering.answers import Draft
 from rag.answering.pipeline import Answer, Delta, answer, stream
 from tests.answering.test_pipeline import ASKED
 from tests.answering.test_pipeline import gemini as gemini
@@ -51,5 +53,24 @@ def test_what_was_kept_is_found_without_gemini(house: dict[str, Entry], gemini: 
     answer(ASKED)
     assert answer(ASKED).cached
     assert len(gemini.requests) == 1
-    cache.clear()
+    kept_answers.forget()  # as another process, which has the cache only
+    assert answer(ASKED).cached
+    cache.clear()  # as when Redis is gone: what this process holds is enough
+    assert answer(ASKED).cached
+    kept_answers.forget()
     assert not answer(ASKED).cached
+
+
+def test_nothing_is_kept_longer_than_it_may(house: dict[str, Entry], gemini: GeminiStandIn, settings: Settings) -> None:
+    settings.CACHE_TTL = 0
+    answer(ASKED)
+    assert not answer(ASKED).cached
+
+
+def test_of_what_a_process_holds_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_answers, "HELD", 2)
+    draft = Draft("verbatim", "Choose Forgot password.", 0.9)
+    for key in ("one", "two", "three"):
+        kept_answers.keep(key, draft)
+    cache.clear()
+    assert [kept_answers.find(key) for key in ("one", "two", "three")] == [None, draft, draft]

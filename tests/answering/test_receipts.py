@@ -17,6 +17,7 @@ from pytest_django import Settings
 
 from faq.models import Entry
 from rag.answering import breaker_orders, receipt_queue, receipts
+from rag.answering import cache as kept_answers
 from rag.answering.pipeline import answer
 from rag.answering.receipt_queue import ReceiptQueue
 from rag.models import Receipt
@@ -143,6 +144,7 @@ class TestQueries:
         for one in (ASKED, "who won the football world cup in 1974", "and in 1978"):
             answer(one)
         cache.clear()
+        kept_answers.forget()
 
     def test_answered_by_meaning(self) -> None:
         assert len(self.count(ASKED)) == 1  # the content version

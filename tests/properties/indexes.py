@@ -11,6 +11,7 @@ from hypothesis.extra.django import TestCase
 
 from faq import wording
 from faq.models import Category, Entry
+from rag.answering import cache as kept_answers
 from rag.errors import EmbedderUnavailable, VectorStoreUnavailable
 from rag.index import embedding, generations, indexing, vector_store
 from rag.index.embedded_store import EmbeddedStore
@@ -47,6 +48,7 @@ class InMemory(TestCase):
         super().setup_example()  # type: ignore[no-untyped-call]
         memory_store.begin_anew()
         cache.clear()
+        kept_answers.forget()
         wording.forget()
         self.category = Category.objects.create(name="Properties")
         indexing.reconcile(generations.target())
