@@ -1,4 +1,4 @@
-"""What the console itself keeps: who did what in it."""
+"""What the console itself keeps: who did what in it, and how the parts behind were."""
 
 from __future__ import annotations
 
@@ -63,3 +63,22 @@ class AuditEvent(models.Model):
     @property
     def verb_label(self) -> str:
         return dict(self.Verb.choices).get(self.verb, self.verb)
+
+
+class HealthStretch(models.Model):
+    """For so long a part was seen in one state. Written by `console.health_record`; between two, nobody looked."""
+
+    part = models.CharField(max_length=32)
+    state = models.CharField(max_length=16)
+    detail = models.CharField(max_length=200, blank=True)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["until"], name="health_until"),
+            models.Index(fields=["part", "-since"], name="health_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.state} until {self.until:%Y-%m-%d %H:%M}"
