@@ -53,7 +53,12 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-at", "-pk"]
-        indexes = [models.Index(fields=["kind", "object_id"], name="audit_object")]
+        # Each filter of the list walks an index of its own in the order of the list.
+        indexes = [
+            models.Index(fields=["kind", "object_id"], name="audit_object"),
+            models.Index(fields=["kind", "-at"], name="audit_by_kind"),
+            models.Index(fields=["verb", "-at"], name="audit_by_verb"),
+        ]
         verbose_name = "audit event"
         verbose_name_plural = "audit log"
 

@@ -121,6 +121,11 @@ class Entry(models.Model):
     class Meta:
         ordering = ["category__position", "category__name", "question"]
         verbose_name_plural = "entries"
+        # So that the list can be put in these orders, and asked what is due, without reading every entry.
+        indexes = [
+            models.Index(fields=["-updated_at", "-id"], name="entries_by_update"),
+            models.Index(fields=["review_date", "id"], name="entries_by_review"),
+        ]
         permissions = [
             ("publish_entry", "Can publish entries, and change published ones"),
             ("review_entry", "Can publish what somebody else wrote, where a category asks for four eyes"),
