@@ -51,6 +51,8 @@ def changes(older: Any, newer: Any) -> list[tuple[str, list[Piece]]]:
     """The fields that differ, by their names for people, each as one text with what went and what came."""
     found = []
     for name, title in FIELDS.items():
+        if not hasattr(newer, name):
+            continue  # an edit that waits has a text, and no status
         before, after = _text(older, name), _text(newer, name)
         if before != after:
             found.append((title, differences.shortened(differences.words(before, after))))

@@ -20,7 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from console import audit
 from console.roles import ROLES
-from faq.models import Category, Entry
+from faq.models import Category, Entry, PendingEdit
 from rag.models import Case, DriftScan, Generation, Job, MissGroup, Receipt
 from tests.conftest import InRole
 
@@ -45,6 +45,8 @@ def content(db: None) -> None:
     entry.save()
     user = User.objects.create_user("somebody")
     generation = Generation.objects.create(collection="c", recipe="r", model="m", dimension=3, state="live")
+    text = {"question": "How?", "answer": "Else", "category": category, "language": "en"}
+    PendingEdit.objects.create(pk=entry.pk, entry=entry, author_name="x", base_hash="", **text)
     Job.objects.create(kind="reindex", state="failed", outcome="It broke.", requested_by=user)
     DriftScan.objects.create(generation=generation, counts={})
     Receipt.objects.create(
@@ -224,6 +226,7 @@ def may_act(user: User, model: type[models.Model]) -> bool:
 
 ENTRY_ACTIONS = {"publish", "archive", "make_drafts", "edit_together", "reindex", "export_selected"}
 MISSES = {"admin:rag_missgroup_act", "admin:rag_missgroup_group_now", "admin:playground_case"}
+REVIEWS = {"admin:faq_entry_edit_publish", "admin:faq_entry_edit_dismiss"}
 READS = {"admin:rag_receipt_changelist", "admin:rag_missgroup_changelist", "admin:rag_job_changelist"}
 OPERATES = {
     *("admin:rag_generation_build", "admin:rag_generation_promote", "admin:rag_generation_roll_back"),
@@ -232,12 +235,12 @@ OPERATES = {
 }
 MATRIX: dict[str, set[str]] = {
     "editor": {"list", "add", "change", "import", "restore", *MISSES, *READS, *ENTRY_ACTIONS},
-    "reviewer": {"list", "add", "change", "import", "restore", "delete", *MISSES, *READS, *ENTRY_ACTIONS},
+    "reviewer": {"list", "add", "change", "import", "restore", "delete", *REVIEWS, *MISSES, *READS, *ENTRY_ACTIONS},
     "operator": {"list", "audit", "reindex", "export_selected", *READS, *OPERATES},
     "analyst": {"list", "export_selected", *READS},
     "administrator": {
         *("list", "add", "change", "import", "restore", "delete", "users", "audit"),
-        *(*MISSES, *READS, *OPERATES, *ENTRY_ACTIONS),
+        *(*REVIEWS, *MISSES, *READS, *OPERATES, *ENTRY_ACTIONS),
     },
 }
 ACTS = sorted(set.union(*MATRIX.values()))
@@ -256,7 +259,7 @@ def did(client: Client, act: str) -> bool:
     """Do it by its direct address; was it done? For what another part of the console guards: was it let in?"""
     if act in READS:
         return client.get(reverse(act)).status_code == 200
-    if act in OPERATES | MISSES:
+    if act in OPERATES | MISSES | REVIEWS:
         return client.post(filled(act, dict(console_addresses())[act])).status_code != 403
     entry = Entry.objects.get()
     draft = Entry.objects.create(question="Draft?", answer="x", category=entry.category)
