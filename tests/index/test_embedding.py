@@ -188,6 +188,7 @@ def test_the_engine_reports_to_nobody_and_leaves_nothing_behind(model: Path, tmp
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.fault(16)
 def test_a_missing_model_is_told_with_its_path_and_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(EmbedderUnavailable) as caught:
         OnnxEmbedder(tmp_path).embed(["text"])
