@@ -153,7 +153,7 @@ def add_variant(request: HttpRequest, entry_id: str, wording: str) -> Entry:
         raise Refused("The entry has this wording already.")
     if objection := publishing.objection(request.user, entry, before):
         raise Refused(objection)
-    entry._change_reason = "a question that was asked, added as a variant"  # type: ignore[attr-defined]
+    entry._change_reason = "a question that was asked, added as a variant"  # type: ignore[attr-defined]  # how simple_history is told
     with transaction.atomic():
         entry.save()
         changes = ({"variants": "\n".join(one.variants)} for one in (before, entry))
