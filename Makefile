@@ -38,10 +38,14 @@ drill: $(VENV)/.installed-dev ## The index under kill -9, lost queues and switch
 		$(BIN)/python -m pytest -s tests/index/test_stateful.py tests/stack/test_index_drills.py $(ARGS)
 
 .PHONY: drill-faults
-drill-faults: $(VENV)/.installed-dev ## What askers and editors notice while things break: SEEDS=200 FIRST=0; writes docs/reliability.md
+# The single faults first and alone, as they are measured; then the seeds, on so many products side by side.
+drill-faults: $(VENV)/.installed-dev ## What askers and editors notice while things break: SEEDS=200 FIRST=0 PRODUCTS=2; writes docs/reliability.md
 	@tests/install-debian-packages
-	@DRILL_SEEDS=$(or $(SEEDS),200) DRILL_FIRST=$(or $(FIRST),0) DRILL_REPORT=docs/reliability.md \
-		$(BIN)/python -m pytest tests/faults/test_swizzle.py $(ARGS)
+	@rm -rf .drill-faults; export DRILL_RUNS=$(CURDIR)/.drill-faults; ended=0; \
+		$(BIN)/python -m pytest tests/faults/test_alone.py $(ARGS) || ended=1; \
+		DRILL_SEEDS=$(or $(SEEDS),200) DRILL_FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest \
+			--numprocesses=$(or $(PRODUCTS),2) --dist=worksteal tests/faults/test_swizzle.py $(ARGS) || ended=1; \
+		$(BIN)/python -m tests.faults.report .drill-faults docs/reliability.md && exit $$ended
 
 .PHONY: drill-injections
 drill-injections: $(VENV)/.installed-dev ## Every injection, by three doors, before a model that obeys all of them
@@ -49,10 +53,15 @@ drill-injections: $(VENV)/.installed-dev ## Every injection, by three doors, bef
 	@DRILL_INJECTIONS=1 $(BIN)/python -m pytest -s tests/injections $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(VENV)/.installed-dev ## Bad input at every door of the real product: REQUESTS=100000 SEED=0; writes docs/drills/fuzz.md
+fuzz: $(VENV)/.installed-dev .venv-fuzz/.installed ## Bad input at every door of the real product: REQUESTS=100000 SEED=0; writes docs/drills/fuzz.md
 	@tests/install-debian-packages
 	@FUZZ_REQUESTS=$(or $(REQUESTS),100000) FUZZ_SEED=$(or $(SEED),0) FUZZ_REPORT=docs/drills/fuzz.md \
-		$(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+		FUZZ_SCHEMATHESIS=$(CURDIR)/.venv-fuzz/bin/schemathesis $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+
+.venv-fuzz/.installed: tests/fuzz/requirements.txt
+	@bin/make-venv $(PYTHON) .venv-fuzz
+	@.venv-fuzz/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: drill-metrics
 drill-metrics: $(VENV)/.installed-dev ## Counters while web workers are recycled: RECYCLES=1000; writes docs/drills/metrics.md
@@ -128,7 +137,7 @@ lock: $(VENV)/.installed-dev ## Write requirements.txt and requirements-dev.txt 
 
 .PHONY: clean
 clean: ## Remove what was installed and built, not the data
-	@rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+	@rm -rf $(VENV) .venv-bench .venv-fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
 
 $(VENV)/.installed: requirements.txt
 	@bin/make-venv $(PYTHON) $(VENV)

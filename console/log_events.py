@@ -15,6 +15,7 @@ EVENTS = {
     "fallback: %s %s": "fallback",
     "the asker left before the answer was whole": "answer_aborted",
     "breaker %s: %s (%s)": "breaker",
+    "breaker probe failed: %s": "breaker_probe",
     "Gemini's key stays as it was: its file cannot be read (%s)": "key_unreadable",
     "Gemini's key stays as it was: its file does not hold one key": "key_wrong",
     "receipt not written: %s": "receipt_lost",

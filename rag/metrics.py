@@ -11,7 +11,7 @@ from rag.errors import Reason
 RUNGS = ("exact", "generated", "verbatim", "text_search", "suggestions")
 CHANNELS = ("page", "json", "sse")
 STAGES = ("embed", "vector", "generate", "database")
-BREAKERS = ("vector_store", "generator", "database")
+BREAKERS = ("vector_store", "generator", "database", "redis")
 
 ANSWERS = Counter("faq_answers_total", "Answers given, by the rung that gave them.", ["rung", "channel"])
 FALLBACKS = Counter("faq_fallbacks_total", "Steps down the ladder.", ["stage", "reason"])

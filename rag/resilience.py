@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -49,19 +49,22 @@ class Breaker:
     time, until enough succeed.
 
     The lock is never held during a call, so a slow service does not make threads wait for each other. `long_rests` has
-    the reasons that time alone does not cure: one such failure opens it, and it rests for that long.
+    the reasons that time alone does not cure: one such failure opens it, and it rests for that long. With a
+    `probe`, no caller has to find out whether the service is back: a thread calls that in place of the one who would.
     """
 
     service: str
     failures_to_open: int = 5
     rest_seconds: float = 2.0
     long_rests: Mapping[str, float] = field(default_factory=dict)
+    probe: Callable[[], object] | None = None
     last_reason: str = ""
     last_failure_at: float = -math.inf  # of the monotonic clock
     last_success_at: float = -math.inf
     tripped: bool = False  # by an operator: rests until somebody resets it
     _open: bool = False
     _failures: int = 0  # in a row
+    _probing: bool = False
     _to_close: int = 1  # successes that are still wanted
     _closed_again_at: float = 0.0
     _last_closed_at: float = -math.inf
@@ -72,6 +75,11 @@ class Breaker:
     def guard(self) -> Iterator[None]:
         """Raises ServiceUnavailable(breaker_open) instead of calling while the service rests."""
         self._admit()
+        with self._counted():
+            yield
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
         try:
             yield
         except ServiceUnavailable as error:
@@ -117,6 +125,24 @@ class Breaker:
                 raise ServiceUnavailable(self.service, "breaker_open", "resting after repeated failures")
             # Whoever is let through now is the probe; the others rest until it is back.
             self._closed_again_at = now + self._rest("")
+            if not self._open or self.probe is None:
+                return
+            begins, self._probing = not self._probing, True
+        if begins:
+            threading.Thread(target=self._look, args=(self.probe,), name=f"probe-{self.service}", daemon=True).start()
+        raise ServiceUnavailable(self.service, "breaker_open", "resting after repeated failures")
+
+    def _look(self, probe: Callable[[], object]) -> None:
+        try:
+            with self._counted():
+                probe()
+        except ServiceUnavailable:
+            pass  # counted
+        except Exception:
+            logger.exception("breaker probe failed: %s", self.service, extra={"dependency": self.service})
+        finally:
+            with self._lock:
+                self._probing = False
 
     def _count_failure(self, reason: str) -> None:
         with self._lock:
@@ -179,5 +205,5 @@ def registered(breaker: Breaker) -> Breaker:
 
 
 def breakers() -> Mapping[str, Breaker]:
-    """Every breaker of this process by its service."""
-    return _registered
+    """Every breaker of this process by its service, as of now: the first use of a service may add one."""
+    return dict(_registered)

@@ -36,7 +36,7 @@ HOMES = {
     "psycopg": ("rag/silence.py",),
     "qdrant_client": ("rag/index/vector_store.py",),
     "qdrant_edge": (),
-    "redis": ("rag/index/runners.py", "monitoring"),
+    "redis": ("rag/index/runners.py", "rag/sparing_redis.py", "monitoring"),
     "rq": ("rag/index/runners.py", "console/settings"),
     "sentence_transformers": ("rag/index/embedding.py",),
     "snowballstemmer": ("faq/wording.py",),

@@ -84,6 +84,7 @@ class TestABreaker:
             succeed(rested(breaker))
         assert not breaker.is_open
 
+    @pytest.mark.fault(4)
     def test_under_random_loss_does_not_flap(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Row 4: half of all calls are lost for ten minutes; no more than six transitions a minute."""
         import random

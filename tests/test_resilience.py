@@ -7,8 +7,10 @@ import time
 
 import pytest
 
+from rag import resilience
 from rag.errors import Reason, ServiceUnavailable
 from rag.resilience import Breaker, Deadline
+from tests.servers import until
 
 
 def fail(breaker: Breaker, reason: Reason = "refused") -> str:
@@ -87,3 +89,40 @@ def test_calls_do_not_wait_for_each_other() -> None:
     for thread in threads:
         thread.join()
     assert not inside.broken
+
+
+def test_with_a_probe_no_caller_finds_out_whether_the_service_is_back() -> None:
+    looked, goes_on = threading.Event(), threading.Event()
+
+    def probe() -> None:
+        looked.set()
+        goes_on.wait(10)
+
+    breaker = Breaker("it", failures_to_open=1, rest_seconds=0.02, probe=probe)
+    fail(breaker)
+    until(lambda: fail(breaker) == "breaker_open" and looked.is_set(), "somebody looks")
+    assert {fail(breaker) for _ in range(5)} == {"breaker_open"}  # while the thread still waits for the service
+    goes_on.set()
+    until(lambda: not breaker.is_open, "what the thread found closes it")
+    with breaker.guard():
+        pass
+
+
+def test_a_probe_that_fails_leaves_it_open_and_is_made_again() -> None:
+    tries: list[int] = []
+
+    def probe() -> None:
+        tries.append(1)
+        raise ServiceUnavailable("it", "refused") if len(tries) == 1 else ValueError("not of our family")
+
+    breaker = Breaker("it", failures_to_open=1, rest_seconds=0.01, probe=probe)
+    fail(breaker)
+    until(lambda: fail(breaker) == "breaker_open" and len(tries) > 2, "it is looked for again and again")
+    assert breaker.is_open
+
+
+def test_a_breaker_that_is_added_meanwhile_disturbs_nobody_who_looks_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resilience, "_registered", {"it": Breaker("it")})
+    for _ in resilience.breakers():
+        resilience.registered(Breaker(f"added with {len(resilience.breakers())}"))
+    assert len(resilience.breakers()) == 2

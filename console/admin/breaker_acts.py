@@ -15,6 +15,7 @@ Verb = AuditEvent.Verb
 WITHOUT = {
     "vector store": "They are answered by text search; nothing is found by meaning.",
     "generator": "Entries answer in their own words; nothing is phrased for the question.",
+    "redis": "Answers are not kept, so each takes its full time.",
 }
 
 

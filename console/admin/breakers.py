@@ -14,7 +14,7 @@ from rag.models import BreakerOrder, BreakerReport
 
 PERMISSION = "rag.change_breakerorder"
 LATELY = timedelta(minutes=10)  # a process that nobody asked for longer has told nothing new
-TITLES = {"vector store": "Vector store", "generator": "Gemini", "database": "Database"}
+TITLES = {"vector store": "Vector store", "generator": "Gemini", "database": "Database", "redis": "Redis"}
 PILLS = {"closed": "sf-ok", "open": "sf-bad", "tripped": "sf-warn"}
 
 

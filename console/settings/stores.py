@@ -87,6 +87,7 @@ def caches(environment: Environment) -> dict[str, Any]:
             "OPTIONS": {
                 # A cache that is gone must cost neither an error nor a wait.
                 "IGNORE_EXCEPTIONS": True,
+                "REDIS_CLIENT_CLASS": "rag.sparing_redis.SparingRedis",
                 "SOCKET_CONNECT_TIMEOUT": 0.5,
                 "SOCKET_TIMEOUT": 0.5,
                 # Pickle would run whatever somebody else writes into Redis.

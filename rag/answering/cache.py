@@ -60,6 +60,9 @@ class _Held:
 
 
 _held = _Held()
+_lock = threading.Lock()
+_unshared: dict[str, Draft] = {}
+_later = False
 forget = _held.forget
 
 
@@ -87,8 +90,31 @@ def _from_cache(key: str) -> Draft | None:
 
 
 def keep(key: str, draft: Draft) -> None:
+    """For this process at once; for the others too, or a moment later where a thread does it (`share_later`)."""
     _held.put(key, draft)
+    with _lock:
+        _unshared[key] = draft
+    if not _later:
+        share()
+
+
+def share_later(later: bool) -> None:
+    """Whether somebody else calls `share`, so that no asker waits for the cache."""
+    global _later
+    _later = later
+
+
+def share() -> None:
+    """Hand what was kept lately to the other processes, all at once."""
+    global _unshared
+    with _lock:
+        some, _unshared = _unshared, {}
+    if some:
+        cache.set_many({key: _plain(draft) for key, draft in some.items()}, settings.CACHE_TTL)
+
+
+def _plain(draft: Draft) -> dict[str, Any]:
     plain = {name: getattr(draft, name) for name in Draft.__slots__}
     for name in ("sources", "did_you_mean"):
         plain[name] = [{field: getattr(one, field) for field in Source.__slots__} for one in plain[name]]
-    cache.set(key, plain, settings.CACHE_TTL)
+    return plain

@@ -10,8 +10,20 @@ from django.db import Error, InterfaceError, OperationalError, connection
 from rag.errors import Reason, ServiceUnavailable
 from rag.resilience import Breaker, Deadline, registered
 
+
+def probe() -> None:
+    """Whether it answers again, for the breaker. Raises ServiceUnavailable."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error as error:
+        raise ServiceUnavailable("database", _reason(error)) from error
+    finally:
+        connection.close()
+
+
 # One failure is enough: every try would wait for a connection, and an answer makes half a dozen.
-DATABASE_BREAKER = registered(Breaker("database", failures_to_open=1))
+DATABASE_BREAKER = registered(Breaker("database", failures_to_open=1, probe=probe))
 
 
 @contextmanager

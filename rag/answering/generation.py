@@ -102,7 +102,11 @@ class GeminiGenerator:
         return {"model": self._model, "contents": prompt.contents, "config": config}
 
     def within(self, call: Call, work: Callable[[], T], *, tries: int = 2) -> T:
-        """What `work` gives, inside the time of the call; tried again where that may help."""
+        """What `work` gives, inside the time of the call; tried again where that may help.
+
+        Who only looks whether Gemini is back looks once: what fails again and again is not mended by asking more.
+        """
+        tries = 1 if GENERATOR_BREAKER.is_open else tries
         while True:
             tries -= 1
             try:

@@ -19,13 +19,14 @@ from rag.answering.database import asking, bounded
 from rag.answering.generation import GENERATOR_BREAKER, get_generator
 from rag.answering.generator import Generator, Gone, nobody_left
 from rag.answering.phrasing import KEPT_FOR_THE_END
+from rag.answering.probes import VECTOR_BREAKER as VECTOR_BREAKER
 from rag.answering.retrieval import Found
 from rag.answering.single_flight import Flight, SingleFlight
 from rag.answering.trace import Trace
 from rag.answering.tuning import Tuning
 from rag.errors import ServiceUnavailable
 from rag.models import Receipt
-from rag.resilience import Breaker, Deadline, breakers, registered
+from rag.resilience import Deadline, breakers
 
 T = TypeVar("T")
 # Text as it comes, and at the end what it was for.
@@ -36,7 +37,6 @@ __all__ = ["GENERATOR_BREAKER", "Answer", "Delta", "Meta", "Source", "Tried", "a
 _Landed: TypeAlias = tuple[Draft, list[list[str]]]  # and its fallbacks
 _flights: SingleFlight[_Landed] = SingleFlight()
 
-VECTOR_BREAKER = registered(Breaker("vector store"))
 TRIAL = "trial"
 UNRECORDED = {"suite", TRIAL}
 
@@ -218,7 +218,7 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
             vector = retrieval.embedded(text)
         stage = "vector"
         with asked.trace.timed("vector"), VECTOR_BREAKER.guard():
-            matches = retrieval.nearest(vector, version=asked.version)
+            matches = retrieval.nearest(vector, version=asked.version, seconds=asked.deadline.left() / 2)
         stage = "database"
         with asked.trace.timed("rank"), asking(asked.deadline):
             found = retrieval.rank_by_meaning(text, matches, held, asked.tuning, version=asked.version)

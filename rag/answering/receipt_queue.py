@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
@@ -27,7 +28,9 @@ LAST_SECONDS = 10.0  # for what is left at the end
 
 
 class ReceiptQueue:
-    def __init__(self) -> None:
+    def __init__(self, beside: Callable[[], None] = lambda: None) -> None:
+        """`beside` is called with each round: what else can wait as long as receipts. It may not raise."""
+        self._beside = beside
         self._waiting: deque[Receipt] = deque()
         self._in_hand: list[Receipt] = []
         self._changed = threading.Condition()
@@ -72,6 +75,7 @@ class ReceiptQueue:
 
     def _work(self) -> None:
         while self._take():
+            self._beside()
             left = self._write(self._in_hand)
             with self._changed:
                 self._in_hand = []

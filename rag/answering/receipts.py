@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import Error
 
+from rag.answering import cache
 from rag.answering.answers import Answer, Draft
 from rag.answering.database import DATABASE_BREAKER
 from rag.answering.receipt_queue import ReceiptQueue
@@ -23,14 +24,16 @@ _queue: ReceiptQueue | None = None
 def write_behind() -> None:
     """From now on by a thread of this process, so that no asker waits for it. Undone by `finish`."""
     global _queue
-    _queue = ReceiptQueue()
+    _queue = ReceiptQueue(beside=cache.share)
     _queue.begin()
+    cache.share_later(True)
 
 
 def finish() -> None:
     """At an orderly end of the process: what is not written yet is written now."""
     global _queue
     queue, _queue = _queue, None
+    cache.share_later(False)
     if queue is not None:
         queue.end()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -15,15 +17,14 @@ from rag.answering.tuning import Tuning
 from rag.errors import EmbedderUnavailable
 from rag.index.coverage import known_complete, without_current_points
 from rag.index.embedding import Vector, get_embedder
-from rag.index.vector_store import Match, get_vector_store
+from rag.index.vector_store import Match, get_vector_store, no_longer_than
 
 POINTS = 60  # nearest points asked for: an entry has two and one more for each variant
 WEIGHED = 20  # entries of these whose words are compared: beyond, the words no longer lift one to the top
 RANKED = 10  # entries kept
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A published entry that may answer, as it reads now."""
 
     entry: Entry
@@ -55,9 +56,12 @@ def embedded(question: str) -> Vector:
     return vector
 
 
-def nearest(vector: Vector, collection: str | None = None, *, version: int | None = None) -> list[Match]:
-    """In the live generation, unless a collection is named. Raises VectorStoreUnavailable."""
-    return get_vector_store().search(collection or settings.QDRANT_COLLECTION_NAME, vector, POINTS, as_of=version)
+def nearest(
+    vector: Vector, collection: str | None = None, *, version: int | None = None, seconds: float = math.inf
+) -> list[Match]:
+    """In the live generation, unless a collection is named. Raises VectorStoreUnavailable, after `seconds` at last."""
+    with no_longer_than(seconds):
+        return get_vector_store().search(collection or settings.QDRANT_COLLECTION_NAME, vector, POINTS, as_of=version)
 
 
 def rank_by_meaning(

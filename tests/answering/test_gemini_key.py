@@ -24,6 +24,7 @@ def file(tmp_path: Path, settings: Settings) -> Path:
     return path
 
 
+@pytest.mark.fault(15)
 @pytest.mark.django_db
 @pytest.mark.usefixtures("model")
 def test_a_refused_key_is_replaced_without_a_restart(

@@ -123,6 +123,7 @@ class TestAFault:
     def test_of_every_kind_is_tried(self) -> None:
         assert FAULTS.keys() == BEHAVIOURS
 
+    @pytest.mark.fault(11, 12, 13, 14, 15)
     @BOTH
     @pytest.mark.parametrize("behaviour", FAULTS)
     def test_has_its_reason_and_keeps_the_time(
@@ -180,6 +181,7 @@ class TestAFault:
 
 
 class TestARest:
+    @pytest.mark.fault(10)
     def test_that_gemini_asks_for_is_given(
         self, generator: GeminiGenerator, gemini: GeminiStandIn, monkeypatch: pytest.MonkeyPatch
     ) -> None:

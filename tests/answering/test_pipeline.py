@@ -149,6 +149,7 @@ GEMINI_FAULTS = {
 
 
 class TestGeminiFaults:
+    @pytest.mark.fault(10, 11, 12, 13, 14, 15)
     @pytest.mark.parametrize("channel", ["json", "sse"])
     @pytest.mark.parametrize(("behaviour", "reason"), GEMINI_FAULTS.items(), ids=GEMINI_FAULTS)
     def test_the_entrys_own_words_come_instead(

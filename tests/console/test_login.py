@@ -89,6 +89,7 @@ def test_a_name_that_does_not_exist_is_told_the_same_after_the_same_work(operato
     assert (known.status_code, known_work) == (unknown.status_code, unknown_work)
 
 
+@pytest.mark.fault(25)
 @pytest.mark.usefixtures("two_tries")
 def test_while_redis_is_away_it_is_limited_all_the_same(operator: User, settings: Settings) -> None:
     with socket.socket() as nobody:

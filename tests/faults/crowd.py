@@ -14,6 +14,7 @@ from urllib.request import Request
 
 from tests.stack.asker import Asker, Reply
 
+numbers = count()  # of all crowds: what one has asked is kept
 PASSWORD = re.compile(r"user admin, password (\S+)")
 
 
@@ -27,6 +28,7 @@ class Asked:
     answered_by: str = ""
     degraded: tuple[str, ...] = ()
     fault: str = ""
+    answer: str = ""  # its id
 
 
 @dataclass
@@ -40,8 +42,7 @@ class Crowd:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        self._began = time.monotonic()
-        self._numbers = count()
+        self.began = time.monotonic()
         for _ in range(self.askers):
             asker = Asker(self.address)
             asker.token()
@@ -59,18 +60,18 @@ class Crowd:
         while not self._ended.is_set():
             began = time.monotonic()
             try:
-                reply = asker.ask(f"When do you close on Saturday? I come with bus {next(self._numbers)}.")
+                reply = asker.ask(f"When do you close on Saturday? I come with bus {next(numbers)}.")
             except OSError as error:  # a worker died with this question in hand
-                self.asked.append(Asked(began - self._began, time.monotonic() - began, 0, fault=repr(error)))
+                self.asked.append(Asked(began - self.began, time.monotonic() - began, 0, fault=repr(error)))
             else:
-                self.asked.append(self._judged(began - self._began, reply))
+                self.asked.append(self._judged(began - self.began, reply))
             time.sleep(0.05)  # people do not ask as fast as they can
 
     def _judged(self, at: float, reply: Reply) -> Asked:
         if reply.status != 200:
             return Asked(at, reply.seconds, reply.status, fault=reply.text[:200])
         fault = "" if reply.answer.strip() and reply.sources else f"nothing useful: {reply.text[:200]}"
-        return Asked(at, reply.seconds, 200, reply.answered_by, tuple(reply.degraded), fault)
+        return Asked(at, reply.seconds, 200, reply.answered_by, tuple(reply.degraded), fault, str(reply.json["id"]))
 
 
 class _Form(HTMLParser):
@@ -110,7 +111,11 @@ class Editor:
     password: str
     entries: dict[str, int]  # external id to primary key
     acknowledged: dict[str, int] = field(default_factory=dict)
-    refused: int = 0
+    refusals: list[tuple[int, str]] = field(default_factory=list)  # 0 where the connection broke
+
+    @property
+    def refused(self) -> int:
+        return len(self.refusals)
 
     def begin(self) -> None:
         self._browser = Asker(self.address)
@@ -138,8 +143,6 @@ class Editor:
                     return
                 if self._saved(name, pk, version):
                     self.acknowledged[name] = version
-                else:
-                    self.refused += 1
                 time.sleep(0.2)
 
     def _saved(self, name: str, pk: int, version: int) -> bool:
@@ -149,5 +152,9 @@ class Editor:
         try:
             reply = self._browser.send(Request(address, urlencode(fields).encode(), {"Referer": address}))
         except OSError:
+            self.refusals.append((0, ""))
             return False
-        return reply.status == 200 and "was changed successfully" in reply.text
+        if reply.status == 200 and "was changed successfully" in reply.text:
+            return True
+        self.refusals.append((reply.status, "Nothing was saved" if "Nothing was saved" in reply.text else reply.text))
+        return False

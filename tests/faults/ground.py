@@ -34,8 +34,14 @@ class Ground:
         alive = [one for one in self.product.processes() if one.status() != psutil.STATUS_ZOMBIE]
         return [one for one in alive if "gunicorn" in " ".join(one.cmdline())]
 
+    def postgresql_processes(self) -> list[psutil.Process]:
+        """The server with all its children, each of which has somebody's connection."""
+        assert self.postgresql._process is not None
+        first = psutil.Process(self.postgresql._process.pid)
+        return [first, *first.children(recursive=True)]
+
     def mend_everything(self) -> None:
-        for fault in FAULTS.values():
+        for fault in (FAULTS | MORE).values():
             fault.end(self)
 
     def kill_a_web_worker(self) -> None:
@@ -66,6 +72,16 @@ def _nothing(ground: Ground) -> None:
     pass
 
 
+def _postgresql_hangs(ground: Ground) -> None:
+    for process in ground.postgresql_processes():
+        process.suspend()
+
+
+def _postgresql_goes_on(ground: Ground) -> None:
+    for process in ground.postgresql_processes():
+        process.resume()
+
+
 VECTOR = frozenset({"vector"})
 FAULTS: dict[str, Fault] = {
     "Qdrant killed": Fault(lambda ground: ground.qdrant.cut(), lambda ground: ground.qdrant.mend(), VECTOR),
@@ -79,6 +95,14 @@ FAULTS: dict[str, Fault] = {
     "a web worker killed": Fault(lambda ground: ground.kill_a_web_worker(), _nothing),
     "Gemini answers 500": _gemini("500"),
     "Gemini hangs": _gemini("hang"),
+}
+# Too long, or too much like another, to be drawn together with the others.
+MORE: dict[str, Fault] = {
+    "PostgreSQL hangs": Fault(_postgresql_hangs, _postgresql_goes_on, frozenset({"database"})),
+    "Redis hangs": Fault(lambda ground: ground.redis.fail(signal.SIGSTOP), lambda ground: ground.redis.recover()),
+    "Gemini refuses the key": _gemini("bad_key"),
+    "Gemini's quota is used up": _gemini("429"),
+    "Gemini hangs up": _gemini("disconnect"),
 }
 
 

@@ -51,6 +51,7 @@ def useful(reply: Reply) -> bool:
     return reply.status == 200 and bool(reply.answer.strip()) and bool(reply.sources)
 
 
+@pytest.mark.fault(43)
 def test_200_askers_of_one_question_cost_one_call_a_process(ground: Ground) -> None:
     """Row 43: single flight, and what it found is kept for both processes."""
     many = askers(ground, 200)
@@ -80,6 +81,7 @@ def begin_stream(ground: Ground, text: str) -> socket.socket:
     return line
 
 
+@pytest.mark.fault(42)
 def test_who_leaves_while_gemini_is_silent_hangs_up_on_it(ground: Ground) -> None:
     """Row 42: nothing is written meanwhile, so the product must look by itself; and it is no failure of Gemini."""
     ground.gemini.behave("hang")
@@ -95,6 +97,7 @@ def test_who_leaves_while_gemini_is_silent_hangs_up_on_it(ground: Ground) -> Non
         ground.gemini.behave("good")
 
 
+@pytest.mark.fault(20)
 def test_a_worker_that_is_stopped_holds_up_nobody_else(ground: Ground) -> None:
     """Row 20: the other worker serves on; those whose question the stopped one holds are not lost when it goes on."""
     worker = ground.gunicorns()[-1]
@@ -109,6 +112,7 @@ def test_a_worker_that_is_stopped_holds_up_nobody_else(ground: Ground) -> None:
         worker.resume()
 
 
+@pytest.mark.fault(31)
 def test_a_long_lock_is_not_waited_for(ground: Ground) -> None:
     """Row 31: somebody holds the entries under ACCESS EXCLUSIVE; answers come, from what processes have read before."""
     some = askers(ground, 4)
@@ -120,6 +124,7 @@ def test_a_long_lock_is_not_waited_for(ground: Ground) -> None:
     until(lambda: ground.product.ask(question()).degraded == [], "all is well again", 60, pause=0.3)
 
 
+@pytest.mark.fault(30)
 def test_a_database_that_hangs_is_not_waited_for(ground: Ground) -> None:
     """Row 30: PostgreSQL is stopped, and every question is answered from what the processes hold."""
     some = askers(ground, 4)
@@ -143,6 +148,7 @@ def test_a_database_that_hangs_is_not_waited_for(ground: Ground) -> None:
     until(lambda: ground.product.ask(question()).degraded == [], "all is well again", 60, pause=0.3)
 
 
+@pytest.mark.fault(33)
 def test_an_edit_whose_job_was_never_sent_is_found_all_the_same(ground: Ground) -> None:
     """Row 33: the process dies between COMMIT and the enqueuing; what is behind is a fact, and the sweep finds it."""
     changed = ground.product.does(
@@ -168,6 +174,7 @@ def test_an_edit_whose_job_was_never_sent_is_found_all_the_same(ground: Ground) 
     until(indexed, "the edit is in the index", 90, pause=1)
 
 
+@pytest.mark.fault(21)
 def test_sigterm_under_load_loses_no_question(ground: Ground) -> None:
     """Row 21: a worker is told to go while it answers; it ends what it has, and another takes its place."""
     worker = ground.gunicorns()[-1]

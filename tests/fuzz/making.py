@@ -4,93 +4,28 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.conf import settings
-
 from tests.fuzz.sending import Sent
+from tests.fuzz.words import LISTS, METHODS, ODD_PATHS, PAGES, TYPES, files, naughty
 
-NASTY = Path(settings.BASE_DIR).parent / "shared" / "data" / "nasty" / "naughty_strings.jsonl"
-OWN = [
-    "",
-    " ",
-    "\0",
-    "a\0b",
-    "\u202eabc",
-    "\u200b" * 9,
-    "e" + "\u0301" * 999,
-    "\ud800",
-    "👩‍👩‍👧",
-    "'; DROP TABLE faq_entry;--",
-]
-OWN += [
-    "<script>alert(1)</script>",
-    "{{7*7}}",
-    "../../../etc/passwd",
-    "%00",
-    "A" * 5_000,
-    "-1",
-    "1e309",
-    "NaN",
-    "٣",
-    "١٢",
-]
-OWN += [
-    "javascript:alert(1)",
-    "//evil.example",
-    "/\\evil.example",
-    "9" * 400,
-    "null",
-    "0x10",
-    "2025-13-45",
-    "=cmd|' /C calc'!A0",
-]
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get"]
-TYPES = ["application/json", "application/json; charset=utf-16", "text/plain", "multipart/form-data", "", "a/b/c", "\t"]
-PAGES = [
-    "/",
-    "/entries/opening/",
-    "/entries/%ff/",
-    "/healthz",
-    "/readyz",
-    "/api/openapi.json",
-    "/robots.txt",
-    "/static/../x",
-]
-ODD_PATHS = [
-    "/%2e%2e/%2e%2e/etc/passwd",
-    "//",
-    "/;/",
-    "/.git/config",
-    "/static/%00",
-    "/api/chat/x/feedback/",
-    "/\\",
-    "/admin//",
-]
-LISTS = [
-    "faq/entry",
-    "faq/category",
-    "rag/job",
-    "rag/receipt",
-    "rag/generation",
-    "auth/user",
-    "auth/group",
-    "console/auditevent",
-]
-LISTS += ["rag/missgroup", "rag/case"]
+BOUNDARY = "steadfast-fuzz"
 
 
-def naughty() -> list[str]:
-    texts = list(OWN)
-    if NASTY.exists():
-        for line in NASTY.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            texts.append(str(row.get("text", row.get("string", row)) if isinstance(row, dict) else row))
-    return texts
+def multipart(fields: dict[str, str], name: str, content: bytes) -> bytes:
+    """A form with a file; whatever it is called, its name ends no line and no quotation."""
+    said = re.sub(r'[\r\n"]', "_", name).encode("utf-8", "replace")
+    parts = [
+        f'Content-Disposition: form-data; name="{key}"\r\n\r\n{value}'.encode("utf-8", "replace")
+        for key, value in fields.items()
+    ]
+    parts.append(b'Content-Disposition: form-data; name="file"; filename="' + said + b'"\r\n\r\n' + content)
+    edge = f"--{BOUNDARY}".encode()
+    return b"".join(edge + b"\r\n" + part + b"\r\n" for part in parts) + edge + b"--\r\n"
 
 
 @dataclass
@@ -106,22 +41,23 @@ class Maker:
 
     def __init__(self, seed: int, document: dict[str, Any], session: Signed) -> None:
         self._seed, self._document, self._session = seed, document, session
-        self._texts = naughty()
-        self._kinds: list[Callable[[], Sent]] = [
-            self._operation,
-            self._raw,
-            self._page,
-            self._console,
-            self._form,
-            self._login,
-            self._headers,
-        ]
-        # A login costs half a second of hashing whatever the name, and an answer the model: most knock at cheap doors.
-        self._weights = [24, 24, 12, 6, 6, 1, 12]
+        self._texts, self._files = naughty(), files()
+        # Out of a thousand. A login costs half a second of hashing whatever the name, a page of the console fifty
+        # times an answer of 4xx: most knock at cheap doors, and of a hundred thousand still hundreds at the dearest.
+        self._kinds: dict[Callable[[], Sent], int] = {
+            self._operation: 270,
+            self._raw: 250,
+            self._page: 220,
+            self._headers: 180,
+            self._console: 40,
+            self._form: 27,
+            self._upload: 10,
+            self._login: 3,
+        }
 
     def make(self, number: int) -> Sent:
         self._dice = random.Random(f"{self._seed}:{number}")
-        return self._dice.choices(self._kinds, self._weights)[0]()
+        return self._dice.choices(list(self._kinds), list(self._kinds.values()))[0]()
 
     # Values
 
@@ -267,6 +203,20 @@ class Maker:
         body = urlencode(fields | {"csrfmiddlewaretoken": self._session.token}, errors="replace").encode()
         headers = self._signed(**{"Content-Type": "application/x-www-form-urlencoded"})
         return Sent("console, forms", "POST", f"/admin/{where}/", body, headers)
+
+    def _upload(self) -> Sent:
+        """A file of entries: the nasty ones as they are, cut off, or with bytes changed."""
+        content = bytearray(self._dice.choice(self._files))
+        for _ in range(self._dice.choice([0, 0, 1, 5, 50])):
+            if content:
+                content[self._dice.randrange(len(content))] = self._dice.randrange(256)
+        if self._dice.random() < 0.2:
+            del content[self._dice.randint(0, len(content)) :]
+        name = self._dice.choice(["a.csv", "a.xlsx", "a.tsv", "a", "../a.csv", "a.csv\0", self._text()[:60]])
+        fields = {"csrfmiddlewaretoken": self._session.token, "format": self._text()[:9], "publish": self._text()[:9]}
+        body = multipart(fields, name, bytes(content))
+        headers = self._signed(**{"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+        return Sent("console, files", "POST", "/admin/faq/entry/import/", body, headers)
 
     def _login(self) -> Sent:
         fields = {"username": self._text(), "password": self._text(), "next": self._text()}

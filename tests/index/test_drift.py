@@ -138,6 +138,7 @@ class TestCommand:
             call_command("check_index", stdout=StringIO())
 
 
+@pytest.mark.fault(7)
 @pytest.mark.parametrize("lost", ["collection", "points"])
 def test_what_is_deleted_behind_our_back_heals_by_itself(
     live: Generation, store: VectorStore, settings: Settings, lost: str

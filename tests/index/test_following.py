@@ -100,6 +100,7 @@ class TestOneEdit:
 
 
 class TestRaces:
+    @pytest.mark.fault(28)
     def test_an_edit_while_it_is_being_embedded_stays_behind(
         self, published: Published, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -120,6 +121,7 @@ class TestRaces:
 
         assert points() == expected()
 
+    @pytest.mark.fault(26)
     def test_a_job_delivered_twice_runs_once(self, published: Published) -> None:
         published("Where are the gates?", "In the wall.")
         job = reindex()
@@ -205,6 +207,7 @@ class TestGenerations:
         assert former.state == Generation.State.RETIRED
         assert get_vector_store().describe(former.collection) is not None  # kept for rollback
 
+    @pytest.mark.fault(7)
     def test_a_lost_collection_is_filled_again(self, published: Published) -> None:
         published("Where are the gates?", "In the wall.")
         reindex()
@@ -212,6 +215,7 @@ class TestGenerations:
         reindex()
         assert points() == expected()
 
+    @pytest.mark.fault(8)
     def test_a_collection_of_another_dimension_is_never_written_to(self, published: Published) -> None:
         published("Where are the gates?", "In the wall.")
         reindex()

@@ -166,6 +166,7 @@ class TestAdoption:
 
 
 class TestPoison:
+    @pytest.mark.fault(23)
     def test_it_is_parked_after_three_tries_and_named_while_the_others_go_on(
         self, ten: list[Entry], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -203,6 +204,7 @@ class TestPoison:
         assert reindex().failed >= 1
         assert "no numbers" in IndexFailure.objects.get().reason
 
+    @pytest.mark.fault(22, 23)
     def test_what_a_dead_worker_had_in_hand_is_taken_one_by_one(self, ten: list[Entry]) -> None:
         job = jobs.request()
         claim = jobs.claim(job.pk)

@@ -222,6 +222,7 @@ def test_a_place_that_cannot_be_written_is_named(hub: Hub, tmp_path: Path, told:
         model_files.fetch(tmp_path / "file" / "model", report=told)
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize("damage", [CONTENT[:-1], CONTENT[:1_500_000] + b"!" + CONTENT[1_500_001:], b""])
 def test_damaged_files_are_fetched_anew(hub: Hub, tmp_path: Path, told: Told, damage: bytes) -> None:
     model_files.fetch(tmp_path, report=told)

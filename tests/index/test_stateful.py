@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import hypothesis
+import pytest
 from django.test import override_settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -210,6 +211,7 @@ class AnyHistory(TestCase):
             Index, settings=hypothesis.settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None)
         )
 
+    @pytest.mark.fault(22)
     def test_a_worker_may_be_killed_at_any_step(self) -> None:
         for name, (before, after) in ACCIDENTS.items():
             steps, killed = 0, True

@@ -78,6 +78,7 @@ def killed_and_resumed(ground: Ground, seed: int) -> tuple[float, float, int, En
         return resumed, time.monotonic() - killed, drill.texts_embedded(), drill.end_state()
 
 
+@pytest.mark.fault(22)
 def test_a_worker_killed_in_mid_reindex_is_replaced_without_a_trace(
     ground: Ground, undisturbed: EndState, report: Report
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_worker_killed_in_mid_reindex_is_replaced_without_a_trace(
         assert twice <= in_hand * points_an_entry, f"seed {seed}: more than was in hand was embedded twice"
 
 
+@pytest.mark.fault(24)
 def test_a_queue_emptied_in_mid_job_loses_nothing(ground: Ground, undisturbed: EndState, report: Report) -> None:
     for seed in seeds()[:3]:
         with ground.drill(f"flushed_{seed}") as drill:
@@ -112,6 +114,7 @@ def test_a_queue_emptied_in_mid_job_loses_nothing(ground: Ground, undisturbed: E
             )
 
 
+@pytest.mark.fault(27)
 def test_eight_clicks_are_one_job(ground: Ground, report: Report) -> None:
     code = (
         "import time; from rag.index import jobs; from rag.models import Job\n"
@@ -134,6 +137,7 @@ def test_eight_clicks_are_one_job(ground: Ground, report: Report) -> None:
         assert len(jobs) == 1
 
 
+@pytest.mark.fault(26, 28)
 def test_no_interleaving_of_late_jobs_new_edits_and_deaths_leaves_a_stale_point(
     postgresql: Postgresql, report: Report
 ) -> None:
@@ -191,6 +195,7 @@ def golden() -> tuple[Path, list[tuple[str, set[str]]]]:
     return file, [(row["query"], set(row["relevant_ids"].split())) for row in chosen]
 
 
+@pytest.mark.fault(40)
 def test_nobody_who_asks_notices_a_build_a_promotion_or_a_rollback(
     servers: Callable[[], Environment], tmp_path: Path, report: Report
 ) -> None:
@@ -229,6 +234,7 @@ for number in range(50):
 MISSING = "from rag.index.coverage import coverage\nprint(coverage().missing)"
 
 
+@pytest.mark.fault(25)
 def test_no_edit_is_lost_while_redis_is_gone(
     servers: Callable[[], Environment], tmp_path: Path, report: Report
 ) -> None:

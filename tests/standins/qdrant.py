@@ -24,7 +24,7 @@ from tests.standins.qdrant_collections import Collection, Json, Refused, Store
 
 VERSION = "1.20.0"
 OPEN = {"/": {"title": "qdrant stand-in", "version": VERSION}, "/healthz": {}, "/livez": {}, "/readyz": {}}
-Fault = Literal["hang", "slow", "500", "refuse", "garbage"]
+Fault = Literal["hang", "slow", "500", "refuse", "garbage", "full"]
 Call = Callable[[Store, Json, str], Any]
 
 
@@ -62,6 +62,7 @@ ROUTES: dict[tuple[str, str], Call] = {
         lambda collection, body: [collection.query(one) for one in body["searches"]]
     ),
 }
+WRITES = {("PUT", "points"), ("POST", "delete"), ("POST", "payload")}
 # `wait` makes no difference here, the others are about clusters and time limits.
 OPTIONS = {"wait", "ordering", "timeout", "consistency"}
 
@@ -107,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.standin.suffer()
         if fault == "500":
             self._send(500, b'{"status": {"error": "Service internal error: a test wants it so"}}')
+        elif fault == "full" and (self.command, urlsplit(self.path).path.rpartition("/")[2]) in WRITES:
+            self._send(500, b'{"status": {"error": "Service internal error: No space left on device"}}')
         elif fault == "garbage":
             self._send(200, b'{"result": {"points": [{"id"')
         else:
@@ -170,6 +173,7 @@ class QdrantStandIn:
         """From now on, for so many seconds or until the next call; None heals.
 
         hang: no answer before it is healed. slow: each answer after `delay`. 500, garbage: instead of the answer.
+        full: 500 for whatever would write points.
         refuse: nobody listens, and open connections are closed.
         """
         self._heals.cancel()

@@ -1,0 +1,101 @@
+"""Faults in the middle of what somebody is doing, on the whole product: each with its row's number."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.faults import ground as grounds
+from tests.faults.crowd import Crowd
+from tests.faults.ground import Ground
+from tests.faults.test_swizzle import editor_of, lost
+from tests.servers import until
+
+
+@pytest.fixture(scope="module")
+def ground(model: Path, qdrant_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    folder = tmp_path_factory.mktemp("interrupted")
+    with grounds.ground(folder, qdrant_url, WEB_CONCURRENCY="2") as ground:
+        yield grounds.warm(ground)
+
+
+def all_well(ground: Ground) -> bool:
+    replies = (ground.product.ask(f"When do you close on Saturday, {time.monotonic()}?") for _ in range(4))
+    return all(reply.status == 200 and reply.degraded == [] for reply in replies)
+
+
+@pytest.mark.fault(18)
+def test_a_web_worker_that_is_killed_takes_no_more_than_its_own_questions_with_it(ground: Ground) -> None:
+    """Row 18: the other one answers on, and another takes its place."""
+    crowd = Crowd(ground.product.address, askers=4)
+    before = {one.pid for one in ground.gunicorns()}
+    crowd.start()
+    try:
+        until(lambda: len(crowd.asked) > 8, "questions are answered")
+        ground.kill_a_web_worker()
+        killed = time.monotonic() - crowd.began
+        until(lambda: len({one.pid for one in ground.gunicorns()} - before) == 1, "another takes its place", 10)
+        already = len(crowd.asked)
+        until(lambda: len(crowd.asked) > already + 12, "questions are answered all the same")
+    finally:
+        asked = crowd.stop()
+    wrong = [one for one in asked if one.fault]
+    assert len(wrong) <= 4  # no more than are in hand at once
+    assert [one for one in wrong if one.status or not one.at <= killed <= one.at + one.seconds + 1] == []
+
+
+@pytest.mark.fault(29)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
+def test_postgresql_restarts_under_askers_and_an_editor(ground: Ground, how: signal.Signals) -> None:
+    """Row 29: everybody is answered, what was acknowledged is there, and what was not is said to be not saved."""
+    crowd, editor = Crowd(ground.product.address, askers=3), editor_of(ground)
+    editor.begin()
+    crowd.start()
+    try:
+        until(lambda: sum(editor.acknowledged.values()) > 2, "edits are acknowledged")
+        ground.postgresql.fail(how)
+        until(lambda: editor.refused > 0, "an edit is refused")
+        ground.postgresql.recover()
+        already = sum(editor.acknowledged.values())
+        until(lambda: sum(editor.acknowledged.values()) > already + 2, "edits are acknowledged again")
+        until(lambda: all_well(ground), "everything is used again")
+    finally:
+        ground.mend_everything()
+        asked = crowd.stop()
+        editor.end()
+    assert [one for one in asked if one.fault] == []
+    assert lost(ground, editor) == []
+    assert set(editor.refusals) == {(503, "Nothing was saved")}
+
+
+@pytest.mark.fault(25)
+def test_a_redis_that_takes_no_writes_keeps_nobody_from_an_answer_or_an_edit(ground: Ground) -> None:
+    """Row 25: its memory is full and it may forget nothing; what is saved meanwhile is found all the same."""
+    with redis.Redis.from_url(ground.redis.url) as full:
+        full.config_set("maxmemory-policy", "noeviction")
+        full.config_set("maxmemory", "1")
+        try:
+            for _ in range(3):
+                reply = ground.product.ask(f"When do you close on Saturday, {time.monotonic()}?")
+                assert (reply.answered_by, reply.degraded) == ("generated", [])
+            code = (
+                "from faq.models import Entry\n"
+                "entry = Entry.objects.get(external_id='opening')\n"
+                "entry.answer = said\nentry.save()\nprint(entry.question)"
+            )
+            printed = ground.product.does(code, said="We changed our hours while Redis was full.")
+            question = printed.splitlines()[-1]  # before it the log says that a job waits for the sweep
+            assert ground.product.ask(question).answer == "We changed our hours while Redis was full."
+        finally:
+            full.config_set("maxmemory", "0")
+    until(lambda: index_is_complete(ground), "the edit is in the index", 90, pause=0.5)
+
+
+def index_is_complete(ground: Ground) -> bool:
+    code = "from rag.index import coverage\nprint(coverage.coverage().current == coverage.coverage().published)"
+    return ground.product.does(code).strip().endswith("True")
