@@ -47,17 +47,23 @@ def apply(edit: PendingEdit, entry: Entry) -> None:
 def in_the_way(entry: Entry, user: Any, goes_on_with: str) -> str:
     """Why this user cannot have an edit of this entry wait; blank where they can. One edit of an entry waits."""
     edit = of(entry)
-    if edit is None or edit.author_id == user.pk or str(edit.pk) == goes_on_with:
+    if edit is None or str(edit.pk) == goes_on_with:
         return ""
-    return (
-        f"An edit by {edit.author_name} waits already: go on with that one (its link is above the form), or have it"
-        " published or dismissed first."
-    )
+    whose, first = f"by {edit.author_name}", "have it published or dismissed"
+    if edit.author_id == user.pk:
+        whose, first = "of yours", "withdraw it"
+    return f"An edit {whose} waits already: go on with that one, on the entry's page, or {first} first."
+
+
+def is_undone(after: Entry, stored: Entry, goes_on_with: str) -> bool:
+    """Whether somebody went on with the edit that waits until it said what is published."""
+    edit = of(stored) if goes_on_with and text_of(after) == text_of(stored) else None
+    return edit is not None and str(edit.pk) == goes_on_with and text_of(edit) != text_of(stored)
 
 
 @transaction.atomic
 def keep(after: Entry, user: Any, goes_on_with: str = "") -> PendingEdit:
-    """Have this text wait, in place of the edit that it goes on with. Raises NotNow if another's waits."""
+    """Have this text wait, in place of the edit that it goes on with. Raises NotNow if another one waits."""
     entry = Entry.objects.select_for_update(of=("self",)).get(pk=after.pk)
     if reason := in_the_way(entry, user, goes_on_with):
         raise NotNow(reason)
@@ -65,7 +71,7 @@ def keep(after: Entry, user: Any, goes_on_with: str = "") -> PendingEdit:
     for name in TEXT:
         setattr(edit, name, getattr(after, name))
     former = of(entry)
-    if former is not None:
+    if former is not None:  # which this one goes on with
         if text_of(former) == text_of(edit):  # saving without a change makes nobody the writer
             edit.author, edit.author_name = former.author, former.author_name
         former.delete()

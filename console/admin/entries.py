@@ -35,7 +35,7 @@ from rag.quality.tallies import asks, with_asks
 
 
 @admin.register(Entry)
-class EntryAdmin(EntryEdits, EntryActions, EntryBulkEdit, EntryWriting, EntryHistory, EntryTransferAdmin, ModelAdmin):  # type: ignore[misc]
+class EntryAdmin(EntryEdits, EntryActions, EntryBulkEdit, EntryWriting, EntryHistory, EntryTransferAdmin, ModelAdmin):
     audited = (*("status", "category", "question", "answer", "variants"), *("language", "tags", "review_date"))
     form = EntryForm
     list_display = (
@@ -133,7 +133,7 @@ class EntryAdmin(EntryEdits, EntryActions, EntryBulkEdit, EntryWriting, EntryHis
 
     def save_model(self, request: HttpRequest, obj: Entry, form: EntryForm, change: bool) -> None:
         if _is_restoring(request):
-            obj._change_reason = "an earlier version restored"  # type: ignore[attr-defined]
+            obj._change_reason = "an earlier version restored"  # type: ignore[attr-defined]  # how simple_history is told
         super().save_model(request, obj, form, change)
         if not change:
             misses.written(request, obj)

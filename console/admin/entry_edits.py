@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from console import audit
@@ -30,6 +30,19 @@ Verb = audit.Verb
 
 class EntryEdits(Audited):
     """Put before what saves: the text of an edit that waits is kept aside, and only the rest is saved."""
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """One's own edit is what one goes on with, so that nobody overwrites it by the form of what is published."""
+        if request.method == "GET" and "edit" not in request.GET and object_id.isdecimal() and len(object_id) < 18:
+            mine = PendingEdit.objects.filter(entry_id=object_id, author_id=request.user.pk).first()
+            if mine is not None:
+                query = request.GET.copy()
+                query["edit"] = str(mine.pk)
+                return HttpResponseRedirect(f"?{query.urlencode()}")
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+        return response
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """With `?edit=` and the number of the edit that waits, the form is filled with that."""

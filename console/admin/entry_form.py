@@ -71,6 +71,8 @@ class EntryForm(EntryModelForm):
         if self.waits:
             if reason := pending.in_the_way(self.instance, self.user, self.goes_on_with):
                 self.add_error(None, reason)
+        elif self.stored and pending.is_undone(self.instance, self.stored, self.goes_on_with):
+            self.add_error(None, "This is what is published already: withdraw or dismiss the edit instead.")
         elif reason := publishing.objection(self.user, self.instance, self.stored):
             self.add_error("status", reason)
 

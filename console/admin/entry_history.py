@@ -25,7 +25,7 @@ FIELDS = {
 
 class EntryHistory(SimpleHistoryAdmin):
     history_list_per_page = 20
-    object_history_template = "console/entries/history.html"
+    object_history_template: Any = "console/entries/history.html"
     object_history_list_template = "console/entries/history_list.html"
     object_history_form_template = "console/entries/history_form.html"
 

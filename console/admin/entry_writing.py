@@ -25,7 +25,7 @@ from rag.quality.likeness import alike
 from rag.quality.tallies import asks
 
 
-class EntryWriting(ModelAdmin):  # type: ignore[type-arg]
+class EntryWriting(ModelAdmin):  # type: ignore[type-arg]  # at run time it takes none
     change_form_before_template = "console/entries/form_before.html"
     change_form_after_template = "console/entries/form_after.html"
 

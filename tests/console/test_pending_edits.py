@@ -33,7 +33,7 @@ def edit(as_writer: Client, entry: Entry) -> PendingEdit:
 
 
 def form(client: Client, entry: Entry, query: str = "") -> Any:
-    return client.get(reverse("admin:faq_entry_change", args=[entry.pk]) + query)
+    return client.get(reverse("admin:faq_entry_change", args=[entry.pk]) + query, follow=True)
 
 
 def step(name: str, edit: PendingEdit) -> str:
@@ -121,6 +121,28 @@ def test_one_goes_on_with_it_and_saves_it_anew(as_reviewer: Client, entry: Entry
     second = PendingEdit.objects.get()
     assert (second.answer, second.author_name) == ("Never", "reviewer")
     assert "waits no longer" in text(as_reviewer.get(step("dismiss", edit)))
+
+
+def test_its_author_goes_on_with_it_and_does_not_overwrite_it(
+    as_writer: Client, entry: Entry, edit: PendingEdit
+) -> None:
+    page = form(as_writer, entry, "?_changelist_filters=q%3Dpark")
+    assert page.redirect_chain == [(f"?_changelist_filters=q%3Dpark&edit={edit.pk}", 302)]
+    assert "No you may not</textarea>" in page.content.decode()
+    assert "Yes you may</textarea>" in form(as_writer, entry, "?edit=").content.decode()
+    assert "An edit of yours waits already" in save(as_writer, entry, question="May I go?", status="published")
+    assert PendingEdit.objects.get() == edit
+
+
+def test_an_edit_that_says_what_is_published_is_withdrawn_instead(
+    as_writer: Client, entry: Entry, edit: PendingEdit
+) -> None:
+    address = reverse("admin:faq_entry_change", args=[entry.pk])
+    same = sent(entry, entry.category, answer="Yes you may", status="published", tags="x")
+    page = as_writer.post(f"{address}?edit={edit.pk}", same)
+    assert "This is what is published already: withdraw or dismiss the edit instead." in text(page)
+    assert as_writer.post(f"{address}?edit=4711", same).status_code == 302  # tags alone go on with nothing
+    assert PendingEdit.objects.get() == edit
 
 
 def test_it_is_withdrawn_or_dismissed_and_written_down(

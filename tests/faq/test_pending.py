@@ -154,3 +154,11 @@ def test_an_edit_outlives_its_writer_s_account(entry: Entry, editor: User, revie
     pending.publish(edit.pk, reviewer)
     assert Entry.history.first().history_change_reason == "written by editor, published by reviewer"
     assert writers([entry.pk]) == {entry.pk: None}
+
+
+def test_ones_own_edit_is_not_overwritten_unless_one_goes_on_with_it(entry: Entry, editor: User) -> None:
+    first = pending.keep(edited(entry, answer="No"), editor)
+    with pytest.raises(pending.NotNow, match="An edit of yours waits already"):
+        pending.keep(edited(entry, question="Can I?"), editor)
+    pending.keep(edited(entry, answer="Never"), editor, goes_on_with=str(first.pk))
+    assert PendingEdit.objects.get().answer == "Never"
