@@ -6,7 +6,9 @@ import gc
 import logging
 import threading
 from collections.abc import Callable
+from importlib import import_module
 
+from django.conf import settings
 from django.db import connection
 from django.urls import resolve, reverse
 
@@ -29,7 +31,7 @@ def before_the_fork() -> None:
 
     A process that replaces another may begin while the database is down. No connection and no thread is left open.
     """
-    _one_by_one(_code, _model_that_survives_a_fork, _wording)
+    _one_by_one(_code, _clients, _model_that_survives_a_fork, _wording)
     if connection.vendor == "postgresql":
         connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's only
     # What is held by now is never garbage: to look through it would cost each process time, and a copy of every page.
@@ -64,6 +66,19 @@ def _code() -> None:
     """Django loads addresses, views and the console with the first request: each process would, for itself."""
     resolve(reverse("chat"))
     limits.load()
+
+
+def _clients() -> None:
+    """The code of those that are used: no connection yet, and no thread. On a busy machine each takes seconds, and the
+    first askers of a process that replaces another would wait for it.
+    """
+    wanted = {
+        "qdrant_client": settings.QDRANT_URL,
+        "google.genai": settings.GENERATOR,
+        "rag.sparing_redis": settings.REDIS_URL,
+    }
+    for name in filter(wanted.get, wanted):
+        import_module(name)
 
 
 def _model_that_survives_a_fork() -> None:

@@ -18,6 +18,15 @@ DEEP_SECONDS = 300  # between two questions of ours, in all processes together
 PATIENCE = 3.0
 NEARLY = 0.99  # the last call that does not fit leaves some over
 KEY = "health:generator"
+NO_NEWS = {"blocked", "budget", "breaker_open", "missing"}  # not what Gemini did just now
+FAILED_KEY = "health:generator:failed"  # when, and why, in any process
+
+
+def tell(reason: str) -> None:
+    """An answer failed just now: so that processes whose own last one was good know it as soon as this one."""
+    if reason in NO_NEWS:
+        return
+    cache.set(FAILED_KEY, {"at": time.time(), "reason": reason}, int(LATELY_SECONDS))
 
 
 def probe() -> str:
@@ -28,6 +37,8 @@ def probe() -> str:
     failed, succeeded = now - breaker.last_failure_at, now - breaker.last_success_at
     if breaker.is_open or failed < min(succeeded, LATELY_SECONDS):
         raise _Failed(breaker.last_reason, "its last answers failed")
+    if (elsewhere := cache.get(FAILED_KEY)) and max(0.0, time.time() - elsewhere["at"]) < succeeded:
+        raise _Failed(elsewhere["reason"], "the last answers of another process failed")
     if succeeded < LATELY_SECONDS:
         return f"answered {succeeded:.0f} s ago{_budget()}"
     return f"{_deep()}{_budget()}"

@@ -18,6 +18,7 @@ from rag.answering.confidence import Outcome
 from rag.answering.database import asking, bounded
 from rag.answering.generation import GENERATOR_BREAKER, get_generator
 from rag.answering.generator import Generator, Gone, nobody_left
+from rag.answering.generator_probe import tell
 from rag.answering.phrasing import KEPT_FOR_THE_END
 from rag.answering.probes import VECTOR_BREAKER as VECTOR_BREAKER
 from rag.answering.retrieval import Found
@@ -270,6 +271,7 @@ def _generated(asked: _Asked, found: Found) -> Pieces[Draft | None]:
     except ServiceUnavailable as error:
         asked.trace.left("generated", error.reason)
         asked.trace.fell_back("generate", error.reason)
+        tell(error.reason)
         return None
     return ladder.generated(text, found, {"model": model, "prompt": prompt.PROMPT_VERSION})
 

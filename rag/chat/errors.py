@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -24,6 +25,10 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 NO_SUCH_ANSWER = "There is no answer of this id. Send the one that it came with."
 UNAVAILABLE = "The service cannot do this right now. Try again in a few seconds."
 NOT_SAVED = "The database does not answer. Nothing was saved. Try again in a few seconds."
+UNSURE = (
+    "The database broke off before it said whether this was saved. Send the same form again in a few seconds: what is"
+    " there already is not made twice."
+)
 FAULT = "Something went wrong on our side. It has been recorded under the request_id given here."
 TITLES = {
     403: "Not from here",
@@ -139,5 +144,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """An editor whose database has gone is told that nothing was saved, and that it is worth trying again."""
     error = sys.exc_info()[1]  # Django calls this while it handles it, and logs it
     if isinstance(error, OperationalError | InterfaceError):
-        return _told(request, Refused(503, "unavailable", NOT_SAVED, {"Retry-After": "5"}))
+        told = UNSURE if _while_committing(error) else NOT_SAVED
+        return _told(request, Refused(503, "unavailable", told, {"Retry-After": "5"}))
     return _told(request, Refused(500, "server_error", FAULT))
+
+
+def _while_committing(error: Exception) -> bool:
+    """Only then may something be saved of which nobody heard."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(frame.name == "commit" and "django/db/backends" in frame.filename for frame in frames)

@@ -49,6 +49,16 @@ def test_a_web_worker_that_is_killed_takes_no_more_than_its_own_questions_with_i
     assert [one for one in wrong if one.status or not one.at <= killed <= one.at + one.seconds + 1] == []
 
 
+def test_what_takes_seconds_to_load_is_loaded_before_a_worker_begins(ground: Ground) -> None:
+    """Else the first askers of the one that replaces a killed one wait for it: up to ten seconds on a busy machine.
+
+    Seen by the libraries that the clients of Qdrant and Redis bring, in the master, which never asks any of them.
+    """
+    master = ground.gunicorns()[0]
+    mapped = {Path(one.path).name.partition(".")[0] for one in master.memory_maps()}
+    assert {"cygrpc", "onnxruntime_pybind11_state"} <= mapped
+
+
 @pytest.mark.fault(29)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
 def test_postgresql_restarts_under_askers_and_an_editor(ground: Ground, how: signal.Signals) -> None:

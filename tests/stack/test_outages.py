@@ -18,12 +18,14 @@ from tests.line import Line
 from tests.servers import Postgresql, Redis, until
 from tests.stack.asker import Reply
 from tests.stack.conftest import LIBRARY
+from tests.stack.console import Console
 from tests.stack.product import Product
 from tests.standins.gemini import API_KEY, GeminiStandIn
 
 DEADLINE = 2.0
 NOISE = 3.0  # a busy machine's share: what has no limit takes a minute and more
 HEAL_SECONDS = 90.0  # a refused key is tried once a minute
+TOLD_WITHIN = 15.0  # after the fault has begun
 OUTAGE = 16
 IN_A_ROW = 6  # good answers: several processes answer, each with a memory of its own
 OPENING = "from nine to eight"
@@ -49,6 +51,16 @@ class Stack:
     redis: Redis
     qdrant: Line
     gemini: GeminiStandIn
+    console: Console
+
+    def is_named(self, part: str) -> None:
+        """On the dashboard and on the health page, while questions go on."""
+
+        def told() -> bool:
+            self.ask()
+            return self.console.names(part)
+
+        until(told, f"the console says that {part} is down", TOLD_WITHIN, pause=0.2)
 
     def ask(self, question: str | None = None) -> Reply:
         """Whatever is broken, this holds."""
@@ -89,7 +101,7 @@ def stack(model: Path, qdrant_url: str, tmp_path_factory: pytest.TempPathFactory
             RAG_DEADLINE_SECONDS=str(DEADLINE),
         )
         with product:
-            stack = Stack(product, postgresql, redis, qdrant, gemini)
+            stack = Stack(product, postgresql, redis, qdrant, gemini, Console(product))
             # The first questions wait until each process has loaded its model, whatever their deadline.
             until(lambda: all(product.ask(a_new_question()).degraded == [] for _ in range(IN_A_ROW)), "it is warm")
             yield stack
@@ -120,6 +132,8 @@ def test_without_its_model_it_starts_and_words_find_the_entry(modelless: Product
     assert (reply.status, reply.degraded) == (200, ["embed"])
     assert (reply.answered_by, reply.sources[0]) == ("text_search", "opening")
     assert modelless.ask("When is the library open").answered_by == "exact"
+    console = Console(modelless)
+    until(lambda: console.names("Embedding model"), "the console says that it is missing", TOLD_WITHIN, pause=0.2)
     # It looks again every half minute; the last test here sees whether it has.
     shutil.copytree(model, Path(modelless.environment["MODEL_DIR"]) / model.name, dirs_exist_ok=True)
 
@@ -148,6 +162,12 @@ def test_gemini_fails_and_the_entry_answers_in_its_own_words(stack: Stack, behav
         assert OPENING in reply.answer
 
 
+@pytest.mark.parametrize("behaviour", ["401", "429", "500", "hang", "disconnect", "html"])
+def test_the_console_says_that_gemini_is_down(stack: Stack, behaviour: str) -> None:
+    stack.gemini.behave(behaviour)
+    stack.is_named("Gemini")
+
+
 def test_gemini_talks_nonsense_and_the_entry_answers_in_its_own_words(stack: Stack) -> None:
     stack.gemini.text = "The library is on the moon, as everybody knows. [7]"
     try:
@@ -161,6 +181,8 @@ def test_gemini_talks_nonsense_and_the_entry_answers_in_its_own_words(stack: Sta
 def test_what_was_answered_before_is_answered_while_gemini_is_away(stack: Stack) -> None:
     question = a_new_question()
     before = stack.ask(question)
+    kept = lambda: all(stack.ask(question).json["cached"] for _ in range(IN_A_ROW))  # noqa: E731
+    until(kept, "every process has it", pause=0.2)
     stack.gemini.behave("500")
     again = stack.ask(question)
     assert again.json["cached"]
@@ -178,6 +200,7 @@ def test_qdrant_is_away_and_words_find_the_entry(stack: Stack, fault: str) -> No
         assert reply.sources[0] == "opening"
     exact = stack.ask("When is the library open")
     assert (exact.answered_by, exact.degraded) == ("exact", [])
+    stack.is_named("Qdrant")
 
 
 @pytest.mark.fault(25)
@@ -192,6 +215,7 @@ def test_redis_is_away_and_nobody_notices(stack: Stack, fault: signal.Signals) -
 def test_the_database_is_away_and_the_closest_questions_are_offered(stack: Stack) -> None:
     """For so long that whoever waits twice as long after each try would still be waiting when it is back."""
     stack.postgresql.stop()
+    stack.is_named("PostgreSQL")
     for _ in range(OUTAGE):
         reply = stack.ask(a_question_like_the_entrys())
         assert (reply.answered_by, reply.sources[0]) == ("suggestions", "opening")
