@@ -12,10 +12,11 @@ class ConsoleConfig(AppConfig):
     verbose_name = "Console"
 
     def ready(self) -> None:
-        from console import audit, roles
+        from console import audit, health_record, roles
         from monitoring import frame, traffic
 
         audit.connect()
+        health_record.connect()
         traffic.connect()
         frame.one_class_of_cursors()
         post_migrate.connect(roles.establish, sender=self, dispatch_uid="console.roles")

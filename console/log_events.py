@@ -46,6 +46,8 @@ EVENTS = {
     "dependency down: %s": "dependency_down",
     "dependency back: %s": "dependency_back",
     "check failed": "check_failed",
+    "the health record waits for the database": "health_record_waits",
+    "the health record goes on after an error": "health_record_error",
     "the state is not wholly known: %s": "state_unknown",
     "metrics left out: %s": "metrics_incomplete",
     "no room reserved for metrics: %s": "metrics_no_room",

@@ -27,7 +27,7 @@ class RequestId:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         asked = request.headers.get("X-Request-ID", "")
         chosen = asked if WELL_FORMED.fullmatch(asked) else uuid.uuid4().hex
-        request.request_id = chosen  # type: ignore[attr-defined]
+        request.request_id = chosen  # type: ignore[attr-defined]  # ours, for log lines and pages
         request_id.set(chosen)
         response = self.get_response(request)
         response["X-Request-ID"] = chosen
@@ -51,7 +51,7 @@ class ConsolePolicy:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if request.path_info.startswith("/admin/"):
-            response._csp_config = settings.CONSOLE_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]
+            response._csp_config = settings.CONSOLE_CONTENT_SECURITY_POLICY  # type: ignore[attr-defined]  # what django-csp reads
         return response
 
 

@@ -1,4 +1,4 @@
-"""What the console itself keeps: who did what in it."""
+"""What the console itself keeps: who did what in it, and how the parts behind were."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ class AuditEvent(models.Model):
         ARCHIVED = "archived", "Archived"
         DRAFTED = "drafted", "Turned into a draft"
         RESTORED = "restored", "Restored"
+        PROPOSED = "proposed", "Wrote an edit that waits"
+        WITHDRAWN = "withdrawn", "Withdrew an edit"
+        DISMISSED = "dismissed", "Dismissed an edit"
         IMPORTED = "imported", "Imported"
         EXPORTED = "exported", "Exported"
         JOB_ASKED = "job_asked", "Asked for a job"
@@ -50,7 +53,12 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-at", "-pk"]
-        indexes = [models.Index(fields=["kind", "object_id"], name="audit_object")]
+        # Each filter of the list walks an index of its own in the order of the list.
+        indexes = [
+            models.Index(fields=["kind", "object_id"], name="audit_object"),
+            models.Index(fields=["kind", "-at"], name="audit_by_kind"),
+            models.Index(fields=["verb", "-at"], name="audit_by_verb"),
+        ]
         verbose_name = "audit event"
         verbose_name_plural = "audit log"
 
@@ -60,3 +68,22 @@ class AuditEvent(models.Model):
     @property
     def verb_label(self) -> str:
         return dict(self.Verb.choices).get(self.verb, self.verb)
+
+
+class HealthStretch(models.Model):
+    """For so long a part was seen in one state. Written by `console.health_record`; between two, nobody looked."""
+
+    part = models.CharField(max_length=32)
+    state = models.CharField(max_length=16)
+    detail = models.CharField(max_length=200, blank=True)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["until"], name="health_until"),
+            models.Index(fields=["part", "-since"], name="health_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.state} until {self.until:%Y-%m-%d %H:%M}"

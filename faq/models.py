@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Value
 from django.db.models.expressions import Combinable
@@ -120,6 +121,11 @@ class Entry(models.Model):
     class Meta:
         ordering = ["category__position", "category__name", "question"]
         verbose_name_plural = "entries"
+        # So that the list can be put in these orders, and asked what is due, without reading every entry.
+        indexes = [
+            models.Index(fields=["-updated_at", "-id"], name="entries_by_update"),
+            models.Index(fields=["review_date", "id"], name="entries_by_review"),
+        ]
         permissions = [
             ("publish_entry", "Can publish entries, and change published ones"),
             ("review_entry", "Can publish what somebody else wrote, where a category asks for four eyes"),
@@ -136,6 +142,24 @@ class Entry(models.Model):
     @property
     def all_wordings(self) -> list[str]:
         return [self.question, *self.variants]
+
+
+class PendingEdit(models.Model):
+    """The text that a published entry is to have, while another person has yet to publish it. Never rewritten."""
+
+    entry = models.OneToOneField(Entry, on_delete=models.CASCADE, related_name="pending_edit")
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="+")
+    question = models.CharField(max_length=QUESTION_LENGTH)
+    answer = models.TextField(max_length=ANSWER_LENGTH)
+    variants = LinesField(blank=True, default=list)
+    language = models.CharField(max_length=12)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    author_name = models.CharField(max_length=150, help_text="Kept when the account is deleted.")
+    base_hash = models.CharField(max_length=32, help_text="The entry's hash when this was written.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.author_name}: {self.question}"
 
 
 class ContentVersion(models.Model):

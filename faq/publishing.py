@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from faq.models import Entry
+from faq.models import Category, Entry, PendingEdit
 
 # What askers read, or find it by. Dates and tags are no text: nobody has to read them twice.
 TEXT = ("question", "answer", "variants", "language", "category_id")
@@ -25,10 +25,29 @@ def objection(user: Any, after: Entry, before: Entry | None) -> str:
         return ""
     if not user.has_perm("faq.publish_entry"):
         return MAY_NOT
-    if not after.category.four_eyes:
+    if (category := guarding(after, before)) is None:
         return ""
+    if waits(user, after, before):
+        where = f"The category {category} asks for four eyes"
+        return f"{where}: change this entry on its own page, where the edit waits for another person to publish it."
     writer = user.pk if rewritten or before is None else writers([before.pk]).get(before.pk)
     return _second_pair(user, after, writer)
+
+
+def waits(user: Any, after: Entry, before: Entry | None) -> bool:
+    """Whether this is an edit that another person publishes, while askers go on reading what is there."""
+    if user is None or before is None or {after.status, before.status} != {Entry.Status.PUBLISHED}:
+        return False
+    return text_of(after) != text_of(before) and guarding(after, before) is not None
+
+
+def guarding(after: Entry, before: Entry | None) -> Category | None:
+    """The category that asks for four eyes: where the entry is to be, or where it is what askers read now."""
+    if after.category.four_eyes:
+        return after.category
+    if before is not None and before.status == Entry.Status.PUBLISHED and before.category.four_eyes:
+        return before.category
+    return None
 
 
 def objections(user: Any, entries: Sequence[Entry], status: str) -> dict[int, str]:
@@ -59,7 +78,7 @@ def writers(pks: Collection[int]) -> dict[int, int | None]:
     return found
 
 
-def text_of(entry: Entry) -> Text:
+def text_of(entry: Entry | PendingEdit) -> Text:
     return _comparable([getattr(entry, name) for name in TEXT])
 
 

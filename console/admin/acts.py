@@ -42,6 +42,8 @@ class Act:
     why_not: list[str] = field(default_factory=list)  # then there is nothing to confirm
     verb: str = AuditEvent.Verb.JOB_ASKED  # what is written into the audit log
     on: models.Model | str = ""  # what it is done to; the title's words where there is no object
+    before: audit.Values = field(default_factory=dict)  # written into the audit log as well
+    after: audit.Values = field(default_factory=dict)
 
 
 Prepare = Callable[..., Act]
@@ -94,7 +96,8 @@ def _done(request: HttpRequest, prepared: Act, back: str) -> HttpResponse:
         return _asked(request, prepared, back, fault=f"Type {prepared.typed} to go on. Nothing was changed.")
     try:
         with transaction.atomic():  # a job is enqueued only once it is also written down who asked for it
-            audit.record(request, prepared.verb, prepared.on or prepared.title, after={"act": prepared.button})
+            after = {"act": prepared.button, **prepared.after}
+            audit.record(request, prepared.verb, prepared.on or prepared.title, before=prepared.before, after=after)
             told = prepared.do()
     except Refused as refused:
         messages.error(request, f"Nothing was changed. {refused}")

@@ -34,8 +34,10 @@ class Need:
         return replace(self, button="Open the index", address=reverse("admin:rag_generation_changelist"))
 
 
-def needs(tiles: list[Tile], state: Snapshot, board: Board | None, may: May) -> list[Need]:
-    return [*_parts(tiles), *_migrations(state), *(_index(board, state, may) if board else ()), *_jobs(state, may)]
+def needs(tiles: list[Tile], state: Snapshot, board: Board | None, may: May, edits: int = 0) -> list[Need]:
+    """`edits` is how many wait for somebody like this user to publish them."""
+    index = _index(board, state, may) if board else ()
+    return [*_parts(tiles), *_migrations(state), *index, *_jobs(state, may), *_edits(edits)]
 
 
 def _parts(tiles: list[Tile]) -> Iterator[Need]:
@@ -82,6 +84,14 @@ def _jobs(state: Snapshot, may: May) -> Iterator[Need]:
         what = _counted(state.jobs.failed, "job failed", "jobs failed")
         why = "Within the last 24 hours. What they had done is kept; each says why it stopped."
         yield Need("sf-warn", "Failed", what, why, "See why", f"{reverse('admin:rag_job_changelist')}?show=failed")
+
+
+def _edits(number: int) -> Iterator[Need]:
+    if number:
+        what = _counted(number, "edit waits to be published", "edits wait to be published")
+        why = "Somebody else changed published entries. Askers read the old text until a reviewer publishes the new."
+        address = f"{reverse('admin:faq_entry_changelist')}?waiting=others"
+        yield Need("sf-info", "To review", what, why, "Read", address)
 
 
 def _counted(number: int, one: str, many: str) -> str:

@@ -17,10 +17,13 @@ class Audited(ModelAdmin):  # type: ignore[type-arg]  # at run time it takes non
     audited: tuple[str, ...] = ()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Looks at the row before it is written: relations are written after it, and told by `log_change`."""
+        self.look_before(request, obj)
+        super().save_model(request, obj, form, change)
+
+    def look_before(self, request: HttpRequest, obj: Any) -> None:
+        """At the row before it is written: relations are written after it, and told by `log_change`."""
         stored = self.model._default_manager.filter(pk=obj.pk).first() if obj.pk else None
         _before(request)[obj.pk] = audit.values_of(stored, self.audited) if stored else {}
-        super().save_model(request, obj, form, change)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         audit.record(request, audit.Verb.CREATED, obj, after=audit.values_of(obj, self.audited))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import Http404, HttpRequest
 
 from console.admin.acts import Act, act
@@ -25,42 +23,44 @@ WITHOUT = {
 @act(PERMISSION, HEALTH)
 def trip(request: HttpRequest, slug: str) -> Act:
     line = _line(slug)
-
-    def do() -> str:
-        breaker_orders.order(line.service, tripped=True, by=request.user.get_username())
-        return f"{line.title} is spared from now on: each process obeys within seconds of its next question."
-
     facts = [
-        ("Service", line.title),
         ("Askers", WITHOUT[line.service]),
         ("Takes", "some seconds, in every web process"),
         ("Way back", "Reset it here. It does not come back by itself."),
     ]
-    why_not = ["It is tripped already."] if line.tripped else []
-    return _act(f"Spare {line.title} until somebody resets it?", "Trip", facts, do, why_not, Verb.BREAKER_TRIPPED, line)
+    told = f"{line.title} is spared from now on: each process obeys within seconds of its next question."
+    return _order(request, line, f"Spare {line.title} until somebody resets it?", facts, told, tripped=True)
 
 
 @page("health/breakers/<slug:slug>/reset/", "breaker_reset")
 @act(PERMISSION, HEALTH)
 def reset(request: HttpRequest, slug: str) -> Act:
     line = _line(slug)
-
-    def do() -> str:
-        breaker_orders.order(line.service, tripped=False, by=request.user.get_username())
-        return f"{line.title} is asked again: each process forgets within seconds what failed before."
-
     facts = [
-        ("Service", line.title),
         ("Askers", "If it still fails they wait for it a few times, and then it is spared again by itself."),
         ("Way back", "Trip it."),
     ]
-    return _act(f"Ask {line.title} again?", "Reset", facts, do, [], Verb.BREAKER_RESET, line)
+    told = f"{line.title} is asked again: each process forgets within seconds what failed before."
+    return _order(request, line, f"Ask {line.title} again?", facts, told, tripped=False)
 
 
-def _act(
-    title: str, button: str, facts: list[tuple[str, str]], do: Any, why_not: list[str], verb: str, on: Line
+def _order(
+    request: HttpRequest, line: Line, title: str, facts: list[tuple[str, str]], told: str, *, tripped: bool
 ) -> Act:
-    return Act(title, button, facts, do, danger=button == "Trip", why_not=why_not, verb=verb, on=on.title)
+    def do() -> str:
+        breaker_orders.order(line.service, tripped=tripped, by=request.user.get_username())
+        return told
+
+    return Act(
+        title,
+        "Trip" if tripped else "Reset",
+        [("Service", line.title), *facts],
+        do,
+        danger=tripped,
+        why_not=["It is tripped already."] if tripped and line.tripped else [],
+        verb=Verb.BREAKER_TRIPPED if tripped else Verb.BREAKER_RESET,
+        on=line.title,
+    )
 
 
 def _line(slug: str) -> Line:

@@ -15,6 +15,7 @@ from console.admin.answer_figures import WINDOWS, figures
 from console.admin.attention import needs
 from console.admin.health import tiles
 from console.admin.progress import Progress, progress_of
+from faq import pending
 from monitoring.snapshot import snapshot
 from rag.index.jobs import ACTIVE
 from rag.models import Job
@@ -35,8 +36,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if may("rag.view_receipt"):
         window = request.GET.get("window", "")
         mine |= figures(window if window in WINDOWS else "24h")
-    mine["needs"] = needs(found, state, mine.get("board"), may)
+    mine["needs"] = needs(found, state, mine.get("board"), may, _edits_for(request.user))
     return context | mine
+
+
+def _edits_for(user: Any) -> int:
+    return pending.for_another(user).count() if user.has_perm("faq.review_entry") else 0
 
 
 def _under_way() -> list[Progress]:

@@ -17,16 +17,17 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from console import audit
 from console.admin import misses
-from console.admin.audited import Audited
 from console.admin.entry_actions import VERBS, EntryActions
 from console.admin.entry_bulk_edit import EntryBulkEdit
-from console.admin.entry_filters import AskedFilter, IndexFilter, ReviewFilter, empty, tabs
+from console.admin.entry_edits import EntryEdits
+from console.admin.entry_filters import AskedFilter, IndexFilter, ReviewFilter, WaitingFilter, empty, tabs
 from console.admin.entry_form import EntryForm, Items, PlainLines
 from console.admin.entry_history import EntryHistory
 from console.admin.entry_transfer import EntryTransferAdmin
-from console.admin.entry_words import INDEX_COLOURS, INDEX_WORDS, STATUS_COLOURS
+from console.admin.entry_words import EDIT_WAITS, INDEX_COLOURS, INDEX_WORDS, STATUS_COLOURS
 from console.admin.entry_writing import EntryWriting
 from console.admin.known_choice import KnownChoice
+from faq import pending
 from faq.fields import LinesField
 from faq.models import Entry
 from rag.index.coverage import with_index_state
@@ -34,7 +35,7 @@ from rag.quality.tallies import asks, with_asks
 
 
 @admin.register(Entry)
-class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistory, EntryTransferAdmin, ModelAdmin):  # type: ignore[misc]
+class EntryAdmin(EntryEdits, EntryActions, EntryBulkEdit, EntryWriting, EntryHistory, EntryTransferAdmin, ModelAdmin):
     audited = (*("status", "category", "question", "answer", "variants"), *("language", "tags", "review_date"))
     form = EntryForm
     list_display = (
@@ -48,6 +49,7 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
         IndexFilter,
         AskedFilter,
         ReviewFilter,
+        WaitingFilter,
         ("language", AllValuesCheckboxFilter),
     )
     list_filter_submit = True
@@ -75,8 +77,8 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
         return super().formfield_for_foreignkey(db_field, request, **options)
 
     @display(description="Status", ordering="status", label=STATUS_COLOURS)
-    def status_label(self, entry: Entry) -> str:
-        return str(entry.get_status_display())
+    def status_label(self, entry: Any) -> str:
+        return f"{entry.get_status_display()}{EDIT_WAITS if entry.edit_waits else ''}"
 
     @display(description="Index", ordering="index_state", label=INDEX_COLOURS)
     def index_label(self, entry: Any) -> str:
@@ -110,9 +112,10 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The figures shown are of this minute; the list is put in order by those of the last whole hour."""
         changelist = super().get_changelist_instance(request)
-        found = asks([entry.pk for entry in changelist.result_list])
+        pks = [entry.pk for entry in changelist.result_list]
+        found, waiting = asks(pks), pending.among(pks)
         for entry in changelist.result_list:
-            entry.asked = found[entry.pk]
+            entry.asked, entry.edit_waits = found[entry.pk], entry.pk in waiting
         return changelist
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
@@ -130,7 +133,7 @@ class EntryAdmin(Audited, EntryActions, EntryBulkEdit, EntryWriting, EntryHistor
 
     def save_model(self, request: HttpRequest, obj: Entry, form: EntryForm, change: bool) -> None:
         if _is_restoring(request):
-            obj._change_reason = "an earlier version restored"  # type: ignore[attr-defined]
+            obj._change_reason = "an earlier version restored"  # type: ignore[attr-defined]  # how simple_history is told
         super().save_model(request, obj, form, change)
         if not change:
             misses.written(request, obj)

@@ -28,7 +28,7 @@ VERBS = {
 NAMED = 100  # entries named in the audit log; of more, the rest is counted
 
 
-class EntryActions(ModelAdmin):  # type: ignore[type-arg]
+class EntryActions(ModelAdmin):  # type: ignore[type-arg]  # at run time it takes none
     actions = ("publish", "archive", "make_drafts", "edit_together", "reindex", "export_selected")
 
     def has_publish_permission(self, request: HttpRequest) -> bool:

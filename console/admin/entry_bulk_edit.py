@@ -76,7 +76,7 @@ class EditForm(forms.Form):
         return bulk.Edit(**self.cleaned_data)
 
 
-class EntryBulkEdit(ModelAdmin):  # type: ignore[type-arg]
+class EntryBulkEdit(ModelAdmin):  # type: ignore[type-arg]  # at run time it takes none
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.take_back)
         return [path("take-back/<slug:token>/", view, name="faq_entry_take_back"), *super().get_urls()]

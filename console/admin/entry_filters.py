@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter
 
-from faq.models import Entry
+from faq import pending
+from faq.models import Entry, PendingEdit
 
 SOON = timedelta(days=30)
 # The filters that people come back to every morning, by name.
@@ -20,6 +21,7 @@ TABS = {
     "Drafts": {"status__exact": "draft"},
     "Needs review": {"review": "due"},
     "Not indexed": {"index": "behind"},
+    "Edits waiting": {"waiting": "any"},
     "Never asked": {"asked": "never"},
     "Disliked": {"asked": "disliked"},
 }
@@ -108,11 +110,38 @@ class AskedFilter(DropdownFilter):
         return queryset.filter(filters.get(self.value() or "", Q()))
 
 
+class WaitingFilter(DropdownFilter):
+    """Published entries of which an edit waits for another person."""
+
+    title = "edits"
+    parameter_name = "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("any", "An edit waits for another person"),
+            ("others", "An edit that somebody else wrote waits"),
+            ("mine", "An edit of mine waits"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
+        edits = {
+            "any": PendingEdit.objects.all(),
+            "others": pending.for_another(request.user),
+            "mine": PendingEdit.objects.filter(author_id=request.user.pk),
+        }
+        chosen = edits.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(pk__in=chosen.values("entry_id"))
+
+
 # What an empty tab means: the good news, or what will fill it.
 EMPTY = {
     "Drafts": ("No drafts.", "Everything that was written is published or archived."),
     "Needs review": ("Nothing is due.", f"No entry's review date is past or within the next {SOON.days} days."),
     "Not indexed": ("Everything is indexed.", "Every published entry can be found by meaning, as it reads now."),
+    "Edits waiting": (
+        "No edit waits.",
+        "In a category that asks for four eyes, edits of published entries wait here for another person.",
+    ),
     "Never asked": ("Every published entry was asked.", "Counted up to the last whole hour."),
     "Disliked": ("Nothing is disliked.", "No entry has as many votes against it as for it."),
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from faq import publishing
+from faq import pending, publishing
 from faq.fields import LinesFormField, lines
 from faq.models import Entry
 from faq.transfer.resource import EntryResource
@@ -38,6 +38,9 @@ class Items(LinesFormField):
 
 class EntryForm(EntryModelForm):
     user: Any = None  # who fills it in; the admin says
+    goes_on_with = ""  # the number of the waiting edit that it was opened with
+    stored: Entry | None = None  # the row, once this is valid
+    waits = False  # whether the text is kept for another person to publish
 
     class Meta:
         model = Entry
@@ -59,12 +62,18 @@ class EntryForm(EntryModelForm):
         return data
 
     def _post_clean(self) -> None:
-        """Once the instance holds what was written: may this person publish it? Restoring comes this way too."""
+        """Once the instance holds what was written: is it published, kept, or neither? Restoring comes here too."""
         super()._post_clean()  # type: ignore[misc]  # django-stubs does not know it
         if self.errors:
             return
-        stored = Entry.objects.select_related("category").filter(pk=self.instance.pk).first()
-        if reason := publishing.objection(self.user, self.instance, stored):
+        self.stored = Entry.objects.select_related("category").filter(pk=self.instance.pk).first()
+        self.waits = publishing.waits(self.user, self.instance, self.stored)
+        if self.waits:
+            if reason := pending.in_the_way(self.instance, self.user, self.goes_on_with):
+                self.add_error(None, reason)
+        elif self.stored and pending.is_undone(self.instance, self.stored, self.goes_on_with):
+            self.add_error(None, "This is what is published already: withdraw or dismiss the edit instead.")
+        elif reason := publishing.objection(self.user, self.instance, self.stored):
             self.add_error("status", reason)
 
     def _refuse_blanks(self, data: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ FIELDS = {
 
 class EntryHistory(SimpleHistoryAdmin):
     history_list_per_page = 20
-    object_history_template = "console/entries/history.html"
+    object_history_template: Any = "console/entries/history.html"
     object_history_list_template = "console/entries/history_list.html"
     object_history_form_template = "console/entries/history_form.html"
 
@@ -51,6 +51,8 @@ def changes(older: Any, newer: Any) -> list[tuple[str, list[Piece]]]:
     """The fields that differ, by their names for people, each as one text with what went and what came."""
     found = []
     for name, title in FIELDS.items():
+        if not hasattr(newer, name):
+            continue  # an edit that waits has a text, and no status
         before, after = _text(older, name), _text(newer, name)
         if before != after:
             found.append((title, differences.shortened(differences.words(before, after))))

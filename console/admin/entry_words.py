@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-STATUS_COLOURS = {"Draft": "info", "Published": "success", "Archived": "warning"}
+EDIT_WAITS = ", edit waits"
+STATUS_COLOURS = {"Draft": "info", "Published": "success", "Archived": "warning", f"Published{EDIT_WAITS}": "warning"}
 INDEX_WORDS = {
     "current": "Current",
     "outdated": "Outdated",

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
+from console.admin import entry_edits
 from console.admin.entry_words import INDEX_COLOURS, INDEX_SENTENCES, INDEX_WORDS
 from faq import publishing
 from faq.fields import lines
@@ -24,7 +25,7 @@ from rag.quality.likeness import alike
 from rag.quality.tallies import asks
 
 
-class EntryWriting(ModelAdmin):  # type: ignore[type-arg]
+class EntryWriting(ModelAdmin):  # type: ignore[type-arg]  # at run time it takes none
     change_form_before_template = "console/entries/form_before.html"
     change_form_after_template = "console/entries/form_after.html"
 
@@ -90,6 +91,7 @@ def state_of(request: HttpRequest, entry: Entry | None) -> dict[str, Any]:
         "state_colour": INDEX_COLOURS[INDEX_WORDS[stored.index_state]],
         "asked": asks([stored.pk])[stored.pk],
         "newest": stored.history.select_related("history_user").first(),
+        **entry_edits.state_of(request, stored),
         "objection": publishing.objections(request.user, [stored], Entry.Status.PUBLISHED).get(stored.pk, ""),
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -114,9 +114,9 @@ def with_coverage() -> list[dict[str, Any]]:
 
 def _current_in(generation_ids: list[int]) -> dict[int, int]:
     """How many published entries each of these generations holds with the text that they have now."""
-    text = Entry.objects.published().filter(pk=OuterRef("entry_id")).values("text_hash")[:1]
-    rows = Embedding.objects.filter(generation__in=generation_ids).annotate(now=Subquery(text))
-    counted = rows.filter(now=F("text_hash")).values_list("generation").annotate(Count("pk")).order_by()
+    as_it_reads_now = Entry.objects.published().filter(pk=OuterRef("entry_id"), text_hash=OuterRef("text_hash"))
+    rows = Embedding.objects.filter(Exists(as_it_reads_now), generation__in=generation_ids)
+    counted = rows.values_list("generation").annotate(Count("pk")).order_by()
     return dict(counted)
 
 

@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 import monitoring
+from console.admin import health_strips
 from console.admin.breakers import PERMISSION, board
 from console.admin.pages import page, shown
 from console.plain_markdown import as_html
@@ -85,7 +86,8 @@ def runbook_address(name: str) -> str:
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    found, state = tiles(), snapshot()
+    found, state, now = tiles(), snapshot(), timezone.now()
+    past = health_strips.strips(now)
     context = {
         "title": "Health",
         "tiles": found,
@@ -93,6 +95,10 @@ def health(request: HttpRequest) -> HttpResponse:
         "as_of": max(one.reading.as_of for one in found),
         "unwell": [one for one in found if not one.well],
         "breakers": board(),
+        "strips": past,
+        "not_well": health_strips.not_well(past),
+        "looked": any(strip.seen for strip in past),
+        "hours": health_strips.hours(now),
         "may_set_breakers": request.user.has_perm(PERMISSION),
         "may_check": request.user.has_perm("rag.add_job"),
         "as_text": _as_text(found, state.image),

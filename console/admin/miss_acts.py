@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST
 from console import audit
 from console.admin import acts
 from console.admin.acts import Refused, started
-from faq import publishing
+from faq import pending, publishing
 from faq.models import Entry
 from faq.transfer.resource import EntryResource
 from rag.errors import ServiceUnavailable
@@ -134,15 +134,13 @@ def _add_variant(request: HttpRequest, group: MissGroup) -> str:
     wording = group.question
     if number.isdecimal():
         wording = get_object_or_404(MissedQuestion, pk=int(number), group=group).question
-    entry = add_variant(request, request.POST.get("entry", ""), wording)
+    entry, told = add_variant(request, request.POST.get("entry", ""), wording)
     _set(group, entry_id=entry.pk)
-    return (
-        f"“{wording}” is a variant of “{entry.question}” now. Once that is indexed, the group is asked again by itself."
-    )
+    return f"{told} Once that is indexed, the group is asked again by itself."
 
 
-def add_variant(request: HttpRequest, entry_id: str, wording: str) -> Entry:
-    """Give an entry another wording, as a person in the form would. Raises Refused with the reason, and Http404."""
+def add_variant(request: HttpRequest, entry_id: str, wording: str) -> tuple[Entry, str]:
+    """Give an entry another wording, as a person in the form would, and say so. Raises Refused, and Http404."""
     entry = get_object_or_404(Entry.objects.select_related("category"), pk=int(entry_id) if entry_id.isdecimal() else 0)
     before = Entry.objects.get(pk=entry.pk)
     try:
@@ -151,14 +149,30 @@ def add_variant(request: HttpRequest, entry_id: str, wording: str) -> Entry:
         raise Refused(f"It cannot be a variant: it {error}.") from error
     if len(entry.variants) == len(before.variants):
         raise Refused("The entry has this wording already.")
+    if publishing.waits(request.user, entry, before):
+        return entry, _let_wait(request, entry, before, wording)
     if objection := publishing.objection(request.user, entry, before):
         raise Refused(objection)
-    entry._change_reason = "a question that was asked, added as a variant"  # type: ignore[attr-defined]
+    entry._change_reason = "a question that was asked, added as a variant"  # type: ignore[attr-defined]  # how simple_history is told
     with transaction.atomic():
         entry.save()
-        changes = ({"variants": "\n".join(one.variants)} for one in (before, entry))
-        audit.record(request, audit.Verb.CHANGED, entry, before=next(changes), after=next(changes))
-    return entry
+        _note_variants(request, audit.Verb.CHANGED, before, entry)
+    return entry, f"“{wording}” is a variant of “{entry.question}” now."
+
+
+def _let_wait(request: HttpRequest, entry: Entry, before: Entry, wording: str) -> str:
+    try:
+        with transaction.atomic():
+            pending.keep(entry, request.user)
+            _note_variants(request, audit.Verb.PROPOSED, before, entry)
+    except pending.NotNow as reason:
+        raise Refused(str(reason)) from reason
+    return f"“{wording}” as a variant of “{entry.question}” waits for another person to publish it."
+
+
+def _note_variants(request: HttpRequest, verb: str, before: Entry, after: Entry) -> None:
+    was, now = ({"variants": "\n".join(one.variants)} for one in (before, after))
+    audit.record(request, verb, after, before=was, after=now)
 
 
 def _set(group: MissGroup, **values: Any) -> None:

@@ -27,5 +27,5 @@ def page(route: str, name: str) -> Callable[[View], View]:
 
 
 def shown(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    request.current_app = admin.site.name  # type: ignore[attr-defined,unused-ignore]
+    request.current_app = admin.site.name  # type: ignore[attr-defined,unused-ignore]  # Django reads it
     return TemplateResponse(request, template, admin.site.each_context(request) | context)

@@ -25,7 +25,7 @@ ABOVE = ("is_superuser", "user_permissions")  # what only a superuser gives
 
 
 @admin.register(User)
-class UserAdmin(Audited, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(Audited, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # at run time it takes none
     class Media:
         css = {"all": ("console/people.css",)}
 

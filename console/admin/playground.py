@@ -158,11 +158,11 @@ def make_variant(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("faq.change_entry"):
         raise PermissionDenied
     try:
-        entry = add_variant(request, request.POST.get("entry", ""), request.POST.get("question", "").strip())
+        _, told = add_variant(request, request.POST.get("entry", ""), request.POST.get("question", "").strip())
     except Refused as refused:
         messages.error(request, f"Nothing was changed. {refused}")
     else:
-        messages.success(request, f"It is a variant of “{entry.question}” now. The index follows by itself.")
+        messages.success(request, f"{told} The index follows by itself.")
     return _back(request)
 
 

@@ -59,7 +59,7 @@ def for_services(environment: Environment) -> None:
         parts = urlsplit(url)
         if parts.hostname:
             host, chosen = parts.hostname, parts.port or port
-            until(what, lambda host=host, port=chosen: _socket(host, port), SERVICE_SECONDS)  # type: ignore[misc]
+            until(what, lambda host=host, port=chosen: _socket(host, port), SERVICE_SECONDS)  # type: ignore[misc]  # a lambda's defaults have no types
 
 
 def _database() -> str | None:

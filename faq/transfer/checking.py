@@ -71,11 +71,13 @@ class _Checker:
             return ""
         if not self.user.has_perm("faq.publish_entry"):
             return publishing.MAY_NOT
-        if becomes != Entry.Status.PUBLISHED or said["category"] not in self.four_eyes:
+        where = {said["category"], stored["category"] if stored else ""}
+        if becomes != Entry.Status.PUBLISHED or not where & set(self.four_eyes):
             return ""
         before = Entry.objects.select_related("category").filter(external_id=external_id).first()
         known = {name: getattr(before, name) for name in COLUMNS if name != "category"} if before else {}
-        after = Entry(**known | said | {"category": self.four_eyes[said["category"]]})
+        category = self.four_eyes.get(said["category"]) or Category(name=said["category"])
+        after = Entry(**known | said | {"category": category})
         return publishing.objection(self.user, after, before)
 
     def _said(self, row: Row) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from django.db import connection
 from django.utils.module_loading import import_string
 
 from rag.errors import Reason, ServiceUnavailable
+from rag.signals import at_work
 from rag.tracing import NO_REQUEST, on_behalf_of, request_id
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class ThreadRunner:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
             self._thread.start()
+            at_work.send(sender=ThreadRunner)
 
     def _work(self) -> None:
         from rag.index import work
@@ -149,6 +151,7 @@ def work_on_redis() -> None:
 
     threading.Thread(target=_sweep_for_ever, name="sweep", daemon=True).start()
     threading.Thread(target=_present_for_ever, name="present", daemon=True).start()
+    at_work.send(sender=RqRunner)
     while True:
         try:
             _work_until_told_to_stop()

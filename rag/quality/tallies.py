@@ -46,7 +46,6 @@ class Hour:
     hour: datetime
     totals: Totals
     rungs: Mapping[str, int]
-    fallbacks: Mapping[tuple[str, str], int]  # (stage, reason) to how many answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +111,10 @@ def with_asks(entries: QuerySet[Any]) -> QuerySet[Any]:
 
 def _hour(hour: datetime, found: Tallies) -> Hour:
     rungs: Counter[str] = Counter()
-    fallbacks: Counter[tuple[str, str]] = Counter()
-    for (_, rung, stage, reason), figures in found.items():
-        if stage:
-            fallbacks[stage, reason] += figures["answers"]
-        else:
+    for (_, rung, stage, _), figures in found.items():
+        if not stage:
             rungs[rung] += figures["answers"]
-    return Hour(hour, _totals(found), rungs, fallbacks)
+    return Hour(hour, _totals(found), rungs)
 
 
 def _totals(found: Tallies) -> Totals:
@@ -130,7 +126,10 @@ def _totals(found: Tallies) -> Totals:
 
 
 def _tallies(since: datetime, until: datetime, *, by_hour: bool) -> Tallies:
-    """Whole hours that are counted, from the roll-ups; the edges and what is not counted yet, from the receipts."""
+    """Whole hours that are counted, from the roll-ups; the edges and what is not counted yet, from the receipts.
+
+    By the hour, fallbacks are left out of what is counted: they would be most of the rows, and no chart shows them.
+    """
     first = floor(since) + (HOUR if floor(since) < since else timedelta(0))
     last = min(floor(until), counting.counted_until() or first)
     if first >= last:
@@ -155,6 +154,8 @@ def _raw(stretches: Sequence[tuple[datetime, datetime]], *, by_hour: bool) -> Ta
 def _counted(first: datetime, last: datetime, *, by_hour: bool) -> Iterable[tuple[counting.Key, Counter[str]]]:
     stale = CountedHour.objects.filter(stale=True)
     rows = HourTally.objects.filter(hour__gte=first, hour__lt=last).exclude(hour__in=stale.values("hour"))
+    if by_hour:
+        rows = rows.filter(stage="")
     columns = ["hour", "rung", "stage", "reason"] if by_hour else ["rung", "stage", "reason"]
     sums = {f"sum_{name}": Sum(F(name)) for name in FIGURES}
     for row in rows.values(*columns).annotate(**sums).order_by():

@@ -238,9 +238,7 @@ class TestAnswers:
     @pytest.mark.parametrize("each", [1, 6])
     def test_the_chart_holds_every_answer_and_nothing_sticks_out(self, each: int) -> None:
         start = timezone.now().replace(minute=0)
-        hours = [
-            Hour(start + timedelta(hours=n), Totals(answers=n), {RUNGS[n % 5]: n, "exact": 1}, {}) for n in range(25)
-        ]
+        hours = [Hour(start + timedelta(hours=n), Totals(answers=n), {RUNGS[n % 5]: n, "exact": 1}) for n in range(25)]
         drawn = columns(hours, each)
         assert sum(column.total for column in drawn) == sum(sum(hour.rungs.values()) for hour in hours)
         for column in drawn:

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from console import audit
 from console.models import AuditEvent
 from console.roles import ROLES
+from faq import pending
 from faq.models import Category, Entry
 from rag.models import Job
 from tests.chat.visits import Visit, answer, type_and_send
@@ -175,6 +176,34 @@ def test_two_people_publish_where_four_eyes_are_asked_for(visit: Visit, editor: 
     assert Entry.objects.get().status == "published"
 
 
+def test_a_published_answer_stays_while_its_edit_waits(visit: Visit, editor: User, reviewer: User) -> None:
+    law = Category.objects.create(name="Law", four_eyes=True)
+    text = {"question": "May I park here?", "answer": "Yes, all day."}
+    entry = Entry.objects.create(**text, category=law, status="published", external_id="park")
+    address = reverse("admin:faq_entry_change", args=[entry.pk])
+    page = signed_in(visit, editor, address)
+    page.get_by_label("Answer").fill("Yes, until noon.")
+    save(page, "Save and continue editing")
+    expect(page.get_by_text("Until then askers go on reading what is published.")).to_be_visible()
+    banner = page.get_by_role("region", name="Your edit waits for another person")
+    expect(banner.locator("ins").last).to_contain_text("noon")
+    expect(banner.get_by_role("link", name="Publish this edit")).to_have_count(0)
+    asker = visit("/entries/park/")
+    expect(asker.get_by_text("Yes, all day.")).to_be_visible()
+
+    second = signed_in(visit, reviewer)
+    second.get_by_role("link", name=re.compile("Read: 1 edit waits")).click()
+    second.get_by_role("link", name="May I park here?").click()
+    second.get_by_role("link", name="Publish this edit").focus()
+    second.keyboard.press("Enter")
+    dialog = second.get_by_role("dialog", name="Publish editor's edit?")
+    dialog.get_by_role("button", name="Publish").click()
+    expect(second.get_by_text("Published: “May I park here?”.")).to_be_visible()
+    expect(second.get_by_role("region", name=re.compile("waits for another"))).to_have_count(0)
+    asker.reload()
+    expect(asker.get_by_text("Yes, until noon.")).to_be_visible()
+
+
 # Import with faults
 
 
@@ -260,7 +289,9 @@ def full(published: Publish, indexed: Index, operator: User) -> Entry:
     law = Category.objects.create(name="Law", four_eyes=True)
     entry = published("How do I pay?", "By card", variants=["Pay?"])
     published("How can I pay?", "By card as well")
-    Entry.objects.create(question="May I?", answer="Yes", category=law, tags=["x"])
+    may = Entry.objects.create(question="May I?", answer="Yes, all day", category=law, tags=["x"], status="published")
+    may.answer = "Yes, until noon"
+    pending.keep(may, User.objects.create_user("somebody"))
     indexed()
     entry.answer, entry.variants = "By cheque", ["Pay?", "Costs?"]
     entry.save()
@@ -289,6 +320,7 @@ def screens(entry: Entry | None) -> list[str]:
     assert event is not None
     own = [
         reverse("admin:faq_entry_change", args=[entry.pk]),
+        reverse("admin:faq_entry_change", args=[Entry.objects.get(question="May I?").pk]),
         reverse("admin:faq_entry_history", args=[entry.pk]),
         reverse("admin:faq_entry_simple_history", args=[entry.pk, entry.history.last().pk]),
         reverse("admin:console_auditevent_change", args=[event.pk]),
@@ -316,9 +348,12 @@ def test_axe_finds_nothing_serious(
 @pytest.mark.parametrize(("width", "what"), [(390, "a telephone"), (320, "1280 at 400 %"), (1300, "a small laptop")])
 def test_nothing_sticks_out_of_the_window(visit: Visit, operator: User, full: Entry, width: int, what: str) -> None:
     page = signed_in(visit, operator, LIST, width=width)
-    wide = []
+    wide, nameless = [], []
     for screen in screens(full):
         page.goto(screen)
+        if page.locator("#header-inner h1 > .truncate:visible").last.evaluate("part => part.clientWidth") < 25:
+            nameless.append(screen)
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(screen)
     assert wide == [], what
+    assert nameless == [], what

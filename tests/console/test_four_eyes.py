@@ -99,7 +99,7 @@ def test_a_published_entry_is_not_rewritten_while_it_is_published(
 ) -> None:
     entry = write(as_writer, law)
     save(as_reviewer, entry, status="published")
-    assert "the last edit is yours" in save(as_writer, entry, answer="No", status="published")
+    assert "Your edit waits for another person" in save(as_writer, entry, answer="No", status="published")
     assert Entry.objects.get().answer == "Yes"
     save(as_writer, entry, status="published", tags="seen")  # no text: nobody has to read it twice
     assert Entry.objects.get().tags == ["seen"]
@@ -122,12 +122,22 @@ def test_writing_and_taking_it_back_makes_its_writer_too(as_writer: Client, as_r
     assert "the last edit is yours" in save(as_reviewer, entry, status="published")
 
 
-def test_a_published_entry_is_not_moved_in(as_writer: Client, law: Category) -> None:
+@pytest.mark.parametrize("leaves", ["Law", "Plain"])
+def test_a_published_entry_is_moved_neither_in_nor_out(
+    as_writer: Client, as_reviewer: Client, law: Category, leaves: str
+) -> None:
     plain = Category.objects.create(name="Plain")
-    entry = write(as_writer, plain, status="published")
+    here, there = (law, plain) if leaves == "Law" else (plain, law)
+    entry = write(as_writer, here)
+    save(as_reviewer, entry, status="published")
     address = reverse("admin:faq_entry_change", args=[entry.pk])
-    assert "asks for four eyes" in text(as_writer.post(address, sent(entry, law, status="published")))
-    assert Entry.objects.get().category == plain
+    page = as_writer.post(address, sent(entry, there, status="published"), follow=True)
+    assert "Your edit waits for another person" in text(page)
+    assert Entry.objects.get().category == here
+    moved = f"external_id,category,question,answer\nmay-i,{there.name},May I?,Yes\n"
+    assert "The category Law asks for four eyes" in text(upload(as_writer, moved))
+    outcome, _ = bulk.write([entry.pk], bulk.Edit(category=there), User.objects.get(username="editor"))
+    assert (outcome.changed, sum(outcome.refused.values())) == ([], 1)
 
 
 def test_superusers_have_two_eyes_as_well(client: Client, operator: User, law: Category) -> None:
@@ -168,7 +178,8 @@ def test_an_import_writes_drafts_there_and_changes_nothing_published(
     as_writer.post(CONFIRM, {"token": token(preview), "confirm": "1"})
     save(as_reviewer, Entry.objects.get(), status="published")
     changed = "external_id,category,question,answer\nmay-i,Law,May I?,No\n"
-    assert "asks for four eyes" in text(upload(as_writer, changed))
+    assert "change this entry on its own page, where the edit waits" in text(upload(as_writer, changed))
+    assert Entry.objects.get().answer == "Yes"
     reviewed = "external_id,category,question,answer,status\nmay-i,Law,May I?,No,draft\n"
     assert "Confirming writes 0 new and 1 changed" in text(upload(as_writer, reviewed))
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from console.models import AuditEvent
 from faq.fields import lines
-from faq.models import Category, Entry
+from faq.models import Category, Entry, PendingEdit
 from rag.answering.pipeline import answer
 from rag.errors import EmbedderUnavailable, VectorStoreUnavailable
 from rag.index import jobs, work
@@ -172,9 +172,11 @@ class TestActs:
     def test_four_eyes_hold_for_a_variant_too(self, as_editor: Client, parking: MissGroup) -> None:
         Category.objects.update(four_eyes=True)
         entry = Entry.objects.get(question="Where can I have lunch?")
-        assert "asks for four eyes" in act(as_editor, parking, "variant", entry=entry.pk)
+        assert "waits for another person to publish it" in act(as_editor, parking, "variant", entry=entry.pk)
         entry.refresh_from_db()
         assert entry.variants == []
+        assert PendingEdit.objects.get(entry=entry).variants == [parking.question]
+        assert "An edit of yours waits already" in act(as_editor, parking, "variant", entry=entry.pk)
 
     def test_asking_again_tells_how_many_find_an_answer(self, as_editor: Client, parking: MissGroup) -> None:
         assert "Asked again: now answers 0 of 4." in act(as_editor, parking, "replay")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Page, Request, expect
 
 from console.admin import health as health_page
+from console.models import HealthStretch
 from monitoring.health import CHECKS, Reading, State
 from rag.index import drift, generations
 from rag.models import Job
@@ -137,7 +140,11 @@ class TestDialogs:
 
 @pytest.fixture
 def full(published: Publish, indexed: Index, operator: User) -> None:
-    """Something of everything: findings, generations, jobs of each state, receipts."""
+    """Something of everything: findings, generations, jobs of each state, receipts, a part that was in each state."""
+    now = timezone.now()
+    for hours, state in enumerate(["ok", "degraded", "unknown", "down"]):
+        since, until = now - timedelta(hours=hours + 1), now - timedelta(hours=hours)
+        HealthStretch.objects.create(part="vector_store", state=state, detail="so", since=since, until=until)
     first = published("What is first?", "It.")
     published("What is second?", "That.")
     indexed()
@@ -157,8 +164,6 @@ def out(monkeypatch: pytest.MonkeyPatch) -> None:
     """One part in every state."""
 
     def told(*, fresh: bool = False) -> list[Reading]:
-        from django.utils import timezone
-
         states = [State.OK, State.DOWN, State.UNKNOWN, State.DEGRADED, State.OFF, State.OK, State.OK]
         return [Reading(*pair, 3.0, None, timezone.now(), "so") for pair in zip(CHECKS, states, strict=True)]
 

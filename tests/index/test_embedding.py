@@ -8,13 +8,14 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from pytest_django import Settings
 
@@ -213,20 +214,27 @@ def test_a_failed_load_is_tried_again_after_thirty_seconds_and_not_before(
     assert embedder.embed(["text"]).shape == (1, 384)
 
 
+@pytest.mark.parametrize("texts", [["text"], ["text", "another"]])
 @pytest.mark.parametrize("outcome", ["raises", "no numbers"])
 def test_a_model_that_fails_while_running_is_unavailable(
-    onnx: OnnxEmbedder, monkeypatch: pytest.MonkeyPatch, outcome: str
+    onnx: OnnxEmbedder, monkeypatch: pytest.MonkeyPatch, outcome: str, texts: list[str]
 ) -> None:
-    def run(self: object, tokens: Sequence[list[int]]) -> Vectors:
-        if outcome == "raises":
-            raise RuntimeError("out of memory")
-        return np.full((len(tokens), 384), np.nan, dtype=np.float32)
+    class Session:
+        def run(self, outputs: list[str], inputs: dict[str, npt.NDArray[np.int64]]) -> list[Vectors]:
+            if outcome == "raises":
+                raise RuntimeError("out of memory")
+            return [np.full((*inputs["input_ids"].shape, 384), np.nan, dtype=np.float32)]
 
     onnx.embed(["loaded"])
-    monkeypatch.setattr(embedding._OnnxEngine, "_run", run)
+    monkeypatch.setattr(onnx._engine.get(), "_session", Session())
     with pytest.raises(EmbedderUnavailable) as caught:
-        onnx.embed(["text"])
+        onnx.embed(texts)
     assert caught.value.reason == "bad_response"
+
+
+def test_a_question_alone_has_the_vector_that_it_has_among_others(onnx: OnnxEmbedder) -> None:
+    one, another = "how do I import a file", "and where do I find what was imported, and by whom, and when"
+    assert np.allclose(onnx.embed([one])[0], onnx.embed([one, another])[0], atol=1e-6)
 
 
 def test_one_embedder_serves_the_process_until_a_setting_changes(settings: Settings) -> None:

@@ -125,3 +125,17 @@ def _points_without_entry(product: Product) -> int:
             "print(sum(payload.entry_id not in published for _, payload in points))"
         )
     )
+
+
+def test_how_the_parts_are_is_written_down_by_whoever_does_the_jobs(product: Product) -> None:
+    code = (
+        "from console.models import HealthStretch\n"
+        "print(*sorted({f'{row.part}={row.state}' for row in HealthStretch.objects.all()}))"
+    )
+
+    def seen() -> set[str]:
+        return set(product.does(code).split())
+
+    always = {"database=ok", "embedder=ok", "migrations=ok", "vector_store=ok", "workers=ok"}
+    wanted = always | ({"redis=ok"} if "REDIS_URL" in product.environment else set())
+    until(lambda: seen() >= wanted, "each part's row is there", SECONDS, pause=0.5)

@@ -32,4 +32,4 @@ if "STEADFAST_TEST_ATTEMPTS" in os.environ:
 
 if "FAKETIME_TIMESTAMP_FILE" in os.environ:
     # libfaketime 0.9.10, told to leave the monotonic clock alone, refuses the call by which Python sleeps.
-    time.sleep = lambda seconds: (select.select([], [], [], seconds), None)[1]
+    time.sleep = lambda seconds: (select.select([], [], [], float(seconds)), None)[1]
