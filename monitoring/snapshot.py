@@ -17,13 +17,16 @@ from django.utils import timezone
 from monitoring import migrated
 from monitoring.migrated import AppMigrations
 from rag.answering import pipeline
+from rag.answering.database import bounded
 from rag.index import generations
 from rag.index.coverage import Coverage, behind, coverage
 from rag.models import DriftScan, Generation, Job
+from rag.resilience import Deadline
 
 logger = logging.getLogger(__name__)
 
 KEPT_SECONDS = 3.0
+PATIENCE = 1.0  # with a database that hangs: the scrape shall not, and have the whole product taken for down
 SHOWN = 20  # jobs and generations that are listed; their number is counted, not listed
 
 
@@ -103,12 +106,13 @@ def _take() -> Snapshot:
         "breakers": _breakers(),
     }
     try:
-        known["migrations"] = migrated.by_app()
-        known["generations"] = list(Generation.objects.all()[:SHOWN])
-        known["coverage"] = coverage()
-        known["oldest_behind_seconds"] = _oldest_behind(known["as_of"])
-        known["drift"] = _last_scan()
-        known["jobs"] = _jobs(known["as_of"])
+        with bounded(Deadline(2 * PATIENCE)):  # of which it takes half
+            known["migrations"] = migrated.by_app()
+            known["generations"] = list(Generation.objects.all()[:SHOWN])
+            known["coverage"] = coverage()
+            known["oldest_behind_seconds"] = _oldest_behind(known["as_of"])
+            known["drift"] = _last_scan()
+            known["jobs"] = _jobs(known["as_of"])
     except Error as error:  # what was read before that is true all the same
         logger.warning("the state is not wholly known: %s", type(error).__name__)
     return Snapshot(**known)
