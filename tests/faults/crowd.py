@@ -7,11 +7,13 @@ import threading
 import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from http.client import HTTPException
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import Request
 
+from tests.servers import until
 from tests.stack.asker import Asker, Reply
 
 numbers = count()  # of all crowds: what one has asked is kept
@@ -61,7 +63,7 @@ class Crowd:
             began = time.monotonic()
             try:
                 reply = asker.ask(f"When do you close on Saturday? I come with bus {next(numbers)}.")
-            except OSError as error:  # a worker died with this question in hand
+            except (OSError, HTTPException) as error:  # a worker died with this question in hand
                 self.asked.append(Asked(began - self.began, time.monotonic() - began, 0, fault=repr(error)))
             else:
                 self.asked.append(self._judged(began - self.began, reply))
@@ -119,8 +121,7 @@ class Editor:
 
     def begin(self) -> None:
         self._browser = Asker(self.address)
-        welcome = self._browser.post("/admin/login/", username="admin", password=self.password, next="/admin/")
-        assert "Log out" in welcome.text, welcome.text[:500]
+        until(self._logged_in, "the editor is let in", pause=1.0)  # a process may still look for the database
         self._forms = {name: self._form(pk) for name, pk in self.entries.items()}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._edit_on, daemon=True)
@@ -129,6 +130,10 @@ class Editor:
     def end(self) -> None:
         self._ended.set()
         self._thread.join(60)
+
+    def _logged_in(self) -> bool:
+        welcome = self._browser.post("/admin/login/", username="admin", password=self.password, next="/admin/")
+        return "Log out" in welcome.text
 
     def _form(self, pk: int) -> dict[str, str]:
         form = _Form()
@@ -151,7 +156,7 @@ class Editor:
         address = f"{self.address}/admin/faq/entry/{pk}/change/"
         try:
             reply = self._browser.send(Request(address, urlencode(fields).encode(), {"Referer": address}))
-        except OSError:
+        except (OSError, HTTPException):
             self.refusals.append((0, ""))
             return False
         if reply.status == 200 and "was changed successfully" in reply.text:
