@@ -6,11 +6,12 @@ Both only propose candidates; `faq.wording` scores them the same way on either d
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any, Protocol
 
 from django.db import connection, transaction
-from django.db.models import Value
+from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from faq.models import IGNORED_SIGNS, Entry
@@ -69,12 +70,14 @@ def candidates(question: str, limit: int = LIMIT) -> list[int]:
 
 def exact(question: str) -> Entry | None:
     """The published entry of which this is the question or a variant, whatever the case and the signs."""
-    line = _without_signs(question)
+    kept = _signs_removed(question)
+    line = " ".join(kept.split())
     if not line:
         return None
     # Lowered by the database, as the stored wordings were: SQLite knows only the letters of ASCII.
-    whole_line = Lower(Value(f"\n{line}\n"))
-    return Entry.objects.published().filter(wordings__contains=whole_line).order_by("pk").first()
+    # It also keeps the blank that a sign leaves behind, as in "is it . free".
+    asks = [Q(wordings__contains=Lower(Value(f"\n{one}\n"))) for one in dict.fromkeys([line, kept])]
+    return Entry.objects.published().filter(reduce(or_, asks)).order_by("pk").first()
 
 
 @lru_cache(maxsize=8_192)
@@ -84,8 +87,11 @@ def wording_key(question: str) -> str:
 
 
 def _without_signs(question: str) -> str:
-    kept = question.replace("\u2019", "'").translate(_NO_SIGNS)
-    return " ".join(kept.split())
+    return " ".join(_signs_removed(question).split())
+
+
+def _signs_removed(question: str) -> str:
+    return question.replace("\u2019", "'").translate(_NO_SIGNS)
 
 
 def _ids(sql: str, parameters: Any) -> list[int]:

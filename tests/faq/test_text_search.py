@@ -98,6 +98,8 @@ class AnyTextCanBeAsked(TestCase):
         text_search.exact(asked)
 
     @given(question=st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), min_size=1, max_size=80))
+    @example(". 0")
+    @example("is it . free")
     def test_every_entry_is_found_by_its_own_question(self, question: str) -> None:
         category, _ = Category.objects.get_or_create(name="c")
         entry = Entry(category=category, question=question, answer="a", status=Entry.Status.PUBLISHED)
