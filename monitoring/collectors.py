@@ -44,7 +44,7 @@ class StateNow(Collector):
     def collect(self) -> Iterator[Metric]:
         began = time.perf_counter()
         failed = 0
-        for part in (_counted, _dependencies, _state, _queues, _workers, _machine):
+        for part in (_counted, _dependencies, _state, _job_runners, _machine):
             try:
                 yield from list(part())
             except Exception as error:
@@ -163,19 +163,12 @@ def _release(taken: Snapshot) -> Iterator[Metric]:
     yield info
 
 
-def _queues() -> Iterator[Metric]:
-    """RQ's own lists. Without Redis there are none; while it is away they are left out, which is no failure."""
-    if not settings.REDIS_URL:
-        return
+def _job_runners() -> Iterator[Metric]:
+    """RQ's own lists, and who does jobs. A Redis that is away is waited for once; without them nothing has failed."""
     try:
-        numbers = {name: float(count) for name, count in runners.queues().items()}
-    except ServiceUnavailable:
-        return
-    yield _labelled("faq_queue_messages", "Numbers of jobs in RQ's lists.", "list", numbers)
-
-
-def _workers() -> Iterator[Metric]:
-    try:
+        if settings.REDIS_URL:
+            numbers = {name: float(count) for name, count in runners.queues().items()}
+            yield _labelled("faq_queue_messages", "Numbers of jobs in RQ's lists.", "list", numbers)
         number = runners.get_runner().workers()
     except ServiceUnavailable:
         return
