@@ -21,6 +21,13 @@ DEADLINE = 2.0
 IN_A_ROW = 6  # good answers: several processes answer, each with a memory of its own
 
 
+def _is_gunicorn(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and "gunicorn" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it ended between the list and the look
+        return False
+
+
 @dataclass
 class Ground:
     product: Product
@@ -31,8 +38,7 @@ class Ground:
 
     def gunicorns(self) -> list[psutil.Process]:
         """The web server's processes, its master first."""
-        alive = [one for one in self.product.processes() if one.status() != psutil.STATUS_ZOMBIE]
-        return [one for one in alive if "gunicorn" in " ".join(one.cmdline())]
+        return [one for one in self.product.processes() if _is_gunicorn(one)]
 
     def postgresql_processes(self) -> list[psutil.Process]:
         """The server with all its children, each of which has somebody's connection."""
