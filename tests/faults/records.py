@@ -61,7 +61,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class Told:
-    """The alert that a fault has told, and what was told beside it. `seconds` as the rules are shipped."""
+    """The alert that a fault has told, and what was told beside it."""
 
     fault: str
     alert: str

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.faults import catalogue
 from tests.faults.records import Alone, Kept, Swizzle, Told, kept
+from tests.monitoring.shipped import alerts
 
 HEAD = """# Reliability
 
@@ -28,7 +29,8 @@ with the vector store taken out by an operator, or as always where the fault cha
 ALERTS = """## Who is told
 
 A real Prometheus with the rules that are shipped, every window sixty times shorter, and a real Alertmanager: which
-alert reaches people when a fault lasts, after how long by the windows as they are shipped, and what else did.
+alert reaches people while a fault lasts, after how long, and what else reached them at any moment. Health is known for
+ten seconds, whatever the windows: so with these, tickets on the share of answers are told before the cause mutes them.
 
 """
 SWIZZLE = """## Several at once
@@ -45,6 +47,7 @@ Each row of the catalogue of faults that one machine can show without containers
 
 """
 MOST_TIMES = 1.3
+PAGES = {alert["alert"] for alert in alerts() if alert["labels"]["severity"] == "page"}
 WITHIN = 10.0
 NOTICED_WITHIN = 15.0
 
@@ -82,10 +85,9 @@ def _goals(kept: Kept) -> str:
         *_measured(alone, swizzles),
     ]
     if kept.told:
-        wrong = sum(bool(one.beside) for one in kept.told)
-        rows.append(
-            ("a fault tells its alert alone", "always", f"{len(kept.told) - wrong} of {len(kept.told)}", not wrong)
-        )
+        wrong = [one.fault for one in kept.told if PAGES & set(one.beside)]
+        reached = f"{len(kept.told) - len(wrong)} of {len(kept.told)}"
+        rows.append(("a fault has its alert told, and no other page", "always", reached, not wrong))
     said = [(what, goal, reached, "yes" if held else "**no**") for what, goal, reached, held in rows]
     return "## Goals\n\n" + _table(("what", "goal", "reached", "held"), said)
 
@@ -125,7 +127,7 @@ def _alone(one: Alone) -> Sequence[str]:
 
 
 def _told(one: Told) -> Sequence[str]:
-    return [one.fault, one.alert, one.severity, f"{one.seconds / 60:.0f} min", ", ".join(one.beside) or "nothing"]
+    return [one.fault, one.alert, one.severity, f"{one.seconds:.0f} s", ", ".join(one.beside) or "nothing"]
 
 
 SWIZZLE_HEAD = (

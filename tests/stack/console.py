@@ -38,5 +38,5 @@ class Console:
 
     @staticmethod
     def parts(path: str, text: str) -> dict[str, str]:
-        """Each part with the word beside it."""
-        return {html.unescape(name).strip(): word for name, word in PARTS[path].findall(text)}
+        """Each part with the word beside it. Further down the health page has breakers, some of the same name."""
+        return {html.unescape(name).strip(): word for name, word in reversed(PARTS[path].findall(text))}
