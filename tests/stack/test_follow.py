@@ -81,8 +81,9 @@ def test_an_edit_is_never_answered_as_it_was_before(product: Product) -> None:
         for question in (exact, exact, by_meaning, by_meaning):
             reply = product.ask(question)
             assert (reply.sources[0], reply.answer) == ("fines", answer)
-    for question in (exact, by_meaning):  # what one process has found, the others know a moment later
-        until(lambda question=question: product.ask(question).json["cached"], "it is kept")
+    # What one process has found, the others know a moment later.
+    until(lambda: product.ask(exact).json["cached"], "the one is kept")
+    until(lambda: product.ask(by_meaning).json["cached"], "the other is kept")
 
 
 def test_a_bulk_change_without_signals_is_followed_too(product: Product) -> None:
