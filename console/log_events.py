@@ -20,6 +20,7 @@ EVENTS = {
     "Gemini's key stays as it was: its file does not hold one key": "key_wrong",
     "receipt not written: %s": "receipt_lost",
     "receipts wait for the database: %s": "receipts_wait",
+    "what is done beside receipts failed": "receipts_beside_failed",
     "unexpected failure in the public door": "failure",
     "the database did not answer: %s": "database_away",
     "rate limit refused a request": "rate_limited",

@@ -53,7 +53,7 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
         if libc:  # should we be killed outright, none of them stays behind
             libc.prctl(DIE_WITH_PARENT, int(signal.SIGTERM))
 
-    return subprocess.Popen(command, cwd=BASE_DIR, start_new_session=True, preexec_fn=before_it_runs)  # noqa: S603
+    return subprocess.Popen(command, cwd=BASE_DIR, start_new_session=True, preexec_fn=before_it_runs)  # noqa: S603  # commands of ours
 
 
 def _send(number: signal.Signals, running: dict[str, subprocess.Popen[bytes]]) -> None:

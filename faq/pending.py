@@ -107,7 +107,7 @@ def publish(pk: int, user: Any) -> Entry:
     apply(edit, entry)
     entry._history_user = edit.author  # type: ignore[attr-defined]  # how simple_history is told
     reason = f"written by {edit.author_name}, published by {user.get_username()}"
-    entry._change_reason = reason[:REASON_LENGTH]  # type: ignore[attr-defined]
+    entry._change_reason = reason[:REASON_LENGTH]  # type: ignore[attr-defined]  # as above
     edit.delete()
     entry.save()
     return entry

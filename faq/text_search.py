@@ -6,8 +6,7 @@ Both only propose candidates; `faq.wording` scores them the same way on either d
 from __future__ import annotations
 
 import re
-from functools import lru_cache, reduce
-from operator import or_
+from functools import lru_cache
 from typing import Any, Protocol
 
 from django.db import connection, transaction
@@ -76,8 +75,12 @@ def exact(question: str) -> Entry | None:
         return None
     # Lowered by the database, as the stored wordings were: SQLite knows only the letters of ASCII.
     # It also keeps the blank that a sign leaves behind, as in "is it . free".
-    asks = [Q(wordings__contains=Lower(Value(f"\n{one}\n"))) for one in dict.fromkeys([line, kept])]
-    return Entry.objects.published().filter(reduce(or_, asks)).order_by("pk").first()
+    asks = _asks(line) if line == kept else _asks(line) | _asks(kept)
+    return Entry.objects.published().filter(asks).order_by("pk").first()
+
+
+def _asks(line: str) -> Q:
+    return Q(wordings__contains=Lower(Value(f"\n{line}\n")))
 
 
 @lru_cache(maxsize=8_192)

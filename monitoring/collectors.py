@@ -59,7 +59,7 @@ def _counted() -> Iterator[Metric]:
     """By all web processes together."""
     directory = slots.counting_in()
     if directory:
-        yield from MultiProcessCollector(CollectorRegistry(), str(directory)).collect()  # type: ignore[no-untyped-call]
+        yield from MultiProcessCollector(CollectorRegistry(), str(directory)).collect()  # type: ignore[no-untyped-call]  # the library has no types here
 
 
 def _gauge(name: str, help: str, value: float) -> GaugeMetricFamily:
@@ -193,7 +193,7 @@ def _certificate_expiry() -> float | None:
     """Of the file that TLS_CERTIFICATE_FILE names. The standard library reads one, though it does not say so."""
     if not settings.TLS_CERTIFICATE_FILE:
         return None
-    found: dict[str, str] = ssl._ssl._test_decode_cert(str(settings.TLS_CERTIFICATE_FILE))  # type: ignore[attr-defined]
+    found: dict[str, str] = ssl._ssl._test_decode_cert(str(settings.TLS_CERTIFICATE_FILE))  # type: ignore[attr-defined]  # no public function reads a certificate
     return float(ssl.cert_time_to_seconds(found["notAfter"]))
 
 

@@ -36,7 +36,7 @@ def begin() -> Path:
     for old in directory.glob("*.db"):
         old.unlink()
     os.environ[DIRECTORY] = str(directory)
-    values.ValueClass = values.MultiProcessValue(lambda: _mine)  # type: ignore[no-untyped-call]
+    values.ValueClass = values.MultiProcessValue(lambda: _mine)  # type: ignore[no-untyped-call]  # the library has no types here
     _reserve(MASTER)
     return directory
 

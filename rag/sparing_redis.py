@@ -29,7 +29,7 @@ class SparingRedis(Redis):
 
     def _executed(self, *words: Any, **options: Any) -> Any:
         try:
-            return super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
+            return super().execute_command(*words, **options)  # type: ignore[no-untyped-call]  # the library has no types here
         except (ConnectionError, TimeoutError) as error:
             reason: Reason = "timeout" if isinstance(error, TimeoutError) else "refused"
             raise ServiceUnavailable("redis", reason, f"Redis: {type(error).__name__}") from error

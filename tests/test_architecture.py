@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.servers import PROJECT
 
 # From the roof down. A floor may look at itself and at what is below it.
 FLOORS = ("console", "monitoring", "rag", "faq")
+EXCEPTION = re.compile(r"# (type: ignore\[[^]]*\]|noqa: [A-Z0-9, ]+)$")
 # Each outside SDK and where it may be imported: a file, or a folder with everything in it.
 HOMES = {
     "django_rq": ("rag/index/runners.py", "console/settings"),
@@ -173,6 +175,17 @@ def test_functions_are_short() -> None:
 def test_every_module_says_in_its_first_line_what_lives_in_it() -> None:
     silent = [path for path in product() if path.stem != "__init__" and not ast.get_docstring(tree(path))]
     assert not silent
+
+
+def test_every_exception_to_a_rule_has_its_reason_beside_it() -> None:
+    bare = [
+        f"{path.relative_to(PROJECT)}:{number}"
+        for folder in (*FLOORS, "bench", "tests")
+        for path in (PROJECT / folder).rglob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if EXCEPTION.search(line)
+    ]
+    assert not bare
 
 
 # Runs in a process of its own: whatever is imported, and what that reaches for.

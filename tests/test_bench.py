@@ -15,7 +15,7 @@ from bench.row import MARK, Row, told
     [("at least", 5.0, True), ("at least", 4.99, False), ("at most", 5.0, True), ("at most", 5.01, False)],
 )
 def test_a_goal_is_reached_or_missed(kind: str, reached: float, met: bool) -> None:
-    row = Row("figure", reached, "1 : 2", 5.0, kind)  # type: ignore[arg-type]
+    row = Row("figure", reached, "1 : 2", 5.0, kind)  # type: ignore[arg-type]  # kinds by parameter
     assert row.met is met
     assert ("reached" if met else "missed") in str(row)
 

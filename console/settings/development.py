@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from console.environment import expect, use
 from console.environment.secret_key import kept_secret_key
-from console.settings.base import *  # noqa: F403
+from console.settings.base import *  # noqa: F403  # settings are all of them
 from console.settings.base import SECRET_KEY, env
 
 expect("development")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from console.environment import expect
-from console.settings.base import *  # noqa: F403
+from console.settings.base import *  # noqa: F403  # settings are all of them
 from console.settings.base import BASE_DIR, env
 
 expect("staging", "production")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from console.environment import expect
 from console.settings.base import env
-from console.settings.production import *  # noqa: F403
+from console.settings.production import *  # noqa: F403  # settings are all of them
 
 expect("staging")
 # Without HTTPS its cookies must still arrive; production's never leave HTTPS.

@@ -25,8 +25,8 @@ _taken = (
 _given = {name: os.environ[name] for name in _taken if name in os.environ}
 environment.use(environment.load({"SECRET_KEY": "tests-" * 10, "DATA_DIR": _made or "", **_given}))
 
-from console.settings.base import *  # noqa: E402, F403
-from console.settings.base import DATA_DIR, DATABASES  # noqa: E402
+from console.settings.base import *  # noqa: E402, F403  # the environment first; settings are all of them
+from console.settings.base import DATA_DIR, DATABASES  # noqa: E402  # the environment first
 
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 # A file, as threads with connections of their own would find an in-memory database locked.

@@ -93,7 +93,7 @@ class Plan:
 
     def _same(self, line: int, column: str, value: str | bytes) -> Duplicate | None:
         # "duplicate" spelled out, or SQLite could not know that the partial index serves.
-        sql = f"SELECT line FROM row WHERE {column} = ? AND kind <> 'duplicate' ORDER BY number LIMIT 1"  # noqa: S608
+        sql = f"SELECT line FROM row WHERE {column} = ? AND kind <> 'duplicate' ORDER BY number LIMIT 1"  # noqa: S608  # a column of ours
         first = self._database.execute(sql, [value]).fetchone()
         if first is None:
             return None

@@ -51,7 +51,7 @@ class Status(Line):
         return status
 
 
-class IsoDate(Widget):  # type: ignore[misc]
+class IsoDate(Widget):  # type: ignore[misc]  # the library has no types
     def clean(self, value: Any, row: Any = None, **_: Any) -> date | None:
         written = text.line(as_text(value), 100)
         try:
@@ -64,7 +64,7 @@ class IsoDate(Widget):  # type: ignore[misc]
         return value.isoformat() if value else (None if options.get("force_native_type") else "")
 
 
-class Items(Widget):  # type: ignore[misc]
+class Items(Widget):  # type: ignore[misc]  # the library has no types
     """A list: joined in a table's cell, native in JSON."""
 
     def __init__(self, join: Callable[[Iterable[str]], str], split: Callable[[str], list[str]]) -> None:
@@ -92,7 +92,7 @@ def _column(name: str, widget: Widget, attribute: str = "") -> Field:
     return Field(attribute=attribute or name, column_name=name, widget=widget)
 
 
-class EntryResource(ModelResource):  # type: ignore[misc]
+class EntryResource(ModelResource):  # type: ignore[misc]  # the library has no types
     external_id = _column("external_id", Line(64))
     category = _column("category", Line(100), "category__name")
     question = _column("question", Line(QUESTION_LENGTH))

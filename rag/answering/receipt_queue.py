@@ -29,7 +29,7 @@ LAST_SECONDS = 10.0  # for what is left at the end
 
 class ReceiptQueue:
     def __init__(self, beside: Callable[[], None] = lambda: None) -> None:
-        """`beside` is called with each round: what else can wait as long as receipts. It may not raise."""
+        """`beside` is called with each round: what else can wait as long as receipts."""
         self._beside = beside
         self._waiting: deque[Receipt] = deque()
         self._in_hand: list[Receipt] = []
@@ -75,14 +75,20 @@ class ReceiptQueue:
 
     def _work(self) -> None:
         while self._take():
-            self._beside()
             left = self._write(self._in_hand)
             with self._changed:
                 self._in_hand = []
                 self._waiting.extendleft(reversed(left))
                 self._changed.notify_all()
+            self._do_beside()
             if left:
                 time.sleep(PAUSE_SECONDS)
+
+    def _do_beside(self) -> None:
+        try:
+            self._beside()
+        except Exception:  # with this thread every receipt would be lost
+            logger.exception("what is done beside receipts failed")
 
     def _take(self) -> bool:
         """False when there is nothing left, and nothing will come."""

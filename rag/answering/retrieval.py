@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -17,14 +16,15 @@ from rag.answering.tuning import Tuning
 from rag.errors import EmbedderUnavailable
 from rag.index.coverage import known_complete, without_current_points
 from rag.index.embedding import Vector, get_embedder
-from rag.index.vector_store import Match, get_vector_store, no_longer_than
+from rag.index.vector_store import Match, get_vector_store
 
 POINTS = 60  # nearest points asked for: an entry has two and one more for each variant
 WEIGHED = 20  # entries of these whose words are compared: beyond, the words no longer lift one to the top
 RANKED = 10  # entries kept
 
 
-class Candidate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Candidate:
     """A published entry that may answer, as it reads now."""
 
     entry: Entry
@@ -60,8 +60,8 @@ def nearest(
     vector: Vector, collection: str | None = None, *, version: int | None = None, seconds: float = math.inf
 ) -> list[Match]:
     """In the live generation, unless a collection is named. Raises VectorStoreUnavailable, after `seconds` at last."""
-    with no_longer_than(seconds):
-        return get_vector_store().search(collection or settings.QDRANT_COLLECTION_NAME, vector, POINTS, as_of=version)
+    alias = collection or settings.QDRANT_COLLECTION_NAME
+    return get_vector_store().search(alias, vector, POINTS, as_of=version, seconds=seconds)
 
 
 def rank_by_meaning(

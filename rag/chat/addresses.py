@@ -31,7 +31,7 @@ def request_id(request: HttpRequest) -> str:
     known: str | None = getattr(request, "request_id", None)
     if known is None:
         known = uuid.uuid4().hex
-        request.request_id = known  # type: ignore[attr-defined]
+        request.request_id = known  # type: ignore[attr-defined]  # ours, for log lines and pages
     return known
 
 

@@ -59,7 +59,7 @@ def check_size(request: HttpRequest) -> None:
 def load() -> None:
     """The library, and nothing made of it: a counter starts a thread, which must not cross a fork."""
     import limits.storage
-    import limits.strategies  # noqa: F401
+    import limits.strategies  # noqa: F401  # loaded, not used
 
 
 class BodySize:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,9 @@ class EmbeddedStore:
         points = self._changed(collection).points.filter(entry_id__in=list(text_hashes))
         points.exclude(payload__text_hash__in=list(text_hashes.values())).delete()
 
-    def search(self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None) -> list[Match]:
+    def search(
+        self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None, seconds: float = math.inf
+    ) -> list[Match]:
         try:
             loaded = self._known(alias, as_of)
         except Error as error:

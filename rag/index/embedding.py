@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import os
 import threading
 import time
@@ -149,21 +148,9 @@ class _OnnxEngine:
     def __call__(self, texts: Sequence[str]) -> Vectors:
         # One by one: a batch would start a pool of the tokenizer's own threads, in every process.
         tokens = [self._tokenizer.encode(text[:MOST_CHARACTERS]).ids for text in texts]
-        if len(tokens) == 1:
-            return self._run_one(tokens[0])
         vectors = np.empty((len(texts), OnnxEmbedder.dimension), dtype=np.float32)
         for batch in _batches([len(ids) for ids in tokens]):
             vectors[batch] = self._run([tokens[index] for index in batch])
-        return vectors
-
-    def _run_one(self, tokens: list[int]) -> Vectors:
-        """A question, as askers send them: nothing is padded, so nothing has to be masked."""
-        ids = np.array([tokens], dtype=np.int64)
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        states: npt.NDArray[np.float32] = self._session.run(["last_hidden_state"], inputs)[0]
-        total = states[0].sum(axis=0)
-        # The mean has the sum's direction, so it has the sum's unit vector.
-        vectors: Vectors = (total / math.sqrt(total @ total))[np.newaxis]
         return vectors
 
     def _run(self, tokens: list[list[int]]) -> Vectors:
@@ -175,6 +162,7 @@ class _OnnxEngine:
         inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         states: npt.NDArray[np.float32] = self._session.run(["last_hidden_state"], inputs)[0]
         sums = (states * mask[:, :, np.newaxis].astype(np.float32)).sum(axis=1)
+        # The mean has the sum's direction, so it has the sum's unit vector.
         vectors: Vectors = sums / np.linalg.norm(sums, axis=1, keepdims=True)
         return vectors
 

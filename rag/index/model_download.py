@@ -92,7 +92,7 @@ def _open(url: str, have: int) -> http.client.HTTPResponse:
     headers = {"User-Agent": "steadfast", **({"Range": f"bytes={have}-"} if have else {})}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 the caller lets only http(s) through
     try:
-        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=NETWORK_SECONDS)  # noqa: S310
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=NETWORK_SECONDS)  # noqa: S310  # as above
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:

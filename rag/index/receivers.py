@@ -23,5 +23,5 @@ def follow(*, instance: Entry | None = None, **_: Any) -> None:
     from rag.models import Embedding
 
     concerned = instance is None or instance.status == Entry.Status.PUBLISHED
-    if concerned or Embedding.objects.filter(entry_id=instance.pk).exists():  # type: ignore[union-attr]
+    if concerned or Embedding.objects.filter(entry_id=instance.pk).exists():  # type: ignore[union-attr]  # concerned where there is none
         jobs.follow_up()

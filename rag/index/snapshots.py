@@ -56,7 +56,7 @@ def _request(method: str, path: str, body: bytes | None = None) -> Request:
 
 def _answer(request: Request) -> Any:
     try:
-        return urlopen(request, timeout=SECONDS)  # noqa: S310
+        return urlopen(request, timeout=SECONDS)  # noqa: S310  # Qdrant's, as the settings name it
     except HTTPError as error:
         with error:
             raise VectorStoreUnavailable("http_error", f"Qdrant answered {error.code} to a snapshot") from error

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
 WRITE_SECONDS = 30.0
-SEARCH_SECONDS = 2.0  # of one read; an asker may have less
+SEARCH_SECONDS = 2.0  # of one read
+REPLY_SECONDS = SEARCH_SECONDS + 0.5  # of a whole reply; an asker may have less
 SCROLL_BATCH = 500
 MOST_ASKERS = 16  # at once in one process, twice its threads: some may be held up by a reply that drips
 
@@ -63,19 +63,6 @@ class Collection:
     points: int
 
 
-_patience: ContextVar[float] = ContextVar("patience", default=SEARCH_SECONDS + 0.5)
-
-
-@contextmanager
-def no_longer_than(seconds: float) -> Iterator[None]:
-    """A search in here is given up after so long, with VectorStoreUnavailable(timeout)."""
-    token = _patience.set(min(seconds, _patience.get()))
-    try:
-        yield
-    finally:
-        _patience.reset(token)
-
-
 class VectorStore(Protocol):
     """Every method raises VectorStoreUnavailable when the store cannot be asked, or answers nonsense."""
 
@@ -101,9 +88,11 @@ class VectorStore(Protocol):
         """Of these entries, the points with another text hash than the one named."""
         ...
 
-    def search(self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None) -> list[Match]:
+    def search(
+        self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None, seconds: float = math.inf
+    ) -> list[Match]:
         """The nearest points, best first. `as_of`: the content version, which each step of the index changes; what
-        is known to hold at it need not be looked for again."""
+        is known to hold at it need not be looked for again. After `seconds` it is given up, as unavailable."""
         ...
 
     def scroll(self, collection: str) -> Iterator[tuple[UUID, Payload]]: ...
@@ -177,10 +166,13 @@ class QdrantStore:
         fresh = models.FieldCondition(key="text_hash", match=models.MatchAny(any=list(text_hashes.values())))
         self._delete(collection, models.Filter(must=[entries], must_not=[fresh]))
 
-    def search(self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None) -> list[Match]:
+    def search(
+        self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None, seconds: float = math.inf
+    ) -> list[Match]:
         found = self._call(
             lambda: self._in_time(
-                lambda: self._reader.query_points(alias, query=vector.tolist(), limit=limit, with_payload=True)
+                lambda: self._reader.query_points(alias, query=vector.tolist(), limit=limit, with_payload=True),
+                min(seconds, REPLY_SECONDS),
             )
         )
         return [_match(point.payload, point.score) for point in found.points]
@@ -220,13 +212,13 @@ class QdrantStore:
                 )
             return self._made[seconds]
 
-    def _in_time(self, ask: Callable[[], Any]) -> Any:
+    def _in_time(self, ask: Callable[[], Any], seconds: float) -> Any:
         """The client bounds single reads: a reply that drips would be waited for as long as it drips."""
         with self._lock:
             if self._askers is None:
                 self._askers = ThreadPoolExecutor(MOST_ASKERS, thread_name_prefix="qdrant")
         try:
-            return self._askers.submit(ask).result(_patience.get())
+            return self._askers.submit(ask).result(seconds)
         except TimeoutError as error:
             raise VectorStoreUnavailable("timeout", "Qdrant: no whole reply in time") from error
 

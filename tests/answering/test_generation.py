@@ -80,7 +80,7 @@ class TestAnAnswer:
         with generator.stream(PROMPT, seconds=ENOUGH) as stream:
             next(iter(stream))
             with pytest.raises(GeneratorUnavailable, match="cut off"):
-                stream.result  # noqa: B018
+                stream.result  # noqa: B018  # reading it is what fails
 
 
 # Its reason asked at once, asked in pieces (None: answered all the same), and how often Gemini is asked.

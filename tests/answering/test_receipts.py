@@ -49,6 +49,21 @@ def test_what_was_put_in_is_written_by_the_end(queue: ReceiptQueue) -> None:
     assert set(Receipt.objects.values_list("pk", flat=True)) == {one.pk for one in some}
 
 
+def test_what_fails_beside_them_loses_none(transactional_db: None, caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> None:
+        raise RuntimeError("no cache")
+
+    queue = ReceiptQueue(beside=fails)
+    queue.begin()
+    some = [a_receipt() for _ in range(2)]
+    for one in some:
+        queue.put(one)
+        assert queue.written(one.conversation, seconds=20)
+    queue.end()
+    assert Receipt.objects.count() == 2
+    assert "what is done beside receipts failed" in caplog.text
+
+
 def test_a_conversation_is_on_record_once_it_is_waited_for(queue: ReceiptQueue) -> None:
     one = a_receipt()
     queue.put(one)
@@ -78,7 +93,7 @@ def test_a_database_that_is_away_is_waited_for(
     def away_twice(*given: object, **options: object) -> object:
         if (error := next(tries, None)) is not None:
             raise error
-        return write(*given, **options)  # type: ignore[arg-type]
+        return write(*given, **options)  # type: ignore[arg-type]  # whatever it was called with
 
     monkeypatch.setattr(Receipt.objects, "bulk_create", away_twice)
     some = [a_receipt(), a_receipt()]

@@ -23,7 +23,7 @@ def test_a_post_without_the_right_token_is_403_in_json(fake: FakePipeline, path:
     client = Client(enforce_csrf_checks=True)
     client.get(URL)
     headers = {} if token is None else {"HTTP_X_CSRFTOKEN": token}
-    response = client.post(path, QUESTION, content_type="application/json", **headers)  # type: ignore[arg-type]
+    response = client.post(path, QUESTION, content_type="application/json", **headers)  # type: ignore[arg-type]  # headers as keywords
     assert response.status_code == 403
     assert response.json()["error"]["code"] == "csrf_failed"
     assert fake.asked == []

@@ -222,7 +222,7 @@ def test_it_is_searched_and_filtered(
     client: Client, operator: User, published: Publish, query: str, found: set[str]
 ) -> None:
     request = RequestFactory().get("/", headers={"X-Request-ID": "req-1"})
-    request.request_id = "req-1"  # type: ignore[attr-defined]
+    request.request_id = "req-1"  # type: ignore[attr-defined]  # as the middleware does
     audit.record(request, Verb.CHANGED, published("How do I pay?", "x"), after={"answer": "x"})
     audit.record(None, Verb.ARCHIVED, "3 entries")
     client.force_login(operator)

@@ -108,7 +108,7 @@ def test_what_is_wrong_is_said_and_nothing_is_done(
 def test_all_of_the_filter_are_edited_not_only_those_of_the_page(as_editor: Client, published: Publish) -> None:
     for n in range(55):
         published(f"{n}?", "x")
-    chosen = {"action": "edit_together", "select_across": "1", "_selected_action": [Entry.objects.first().pk]}  # type: ignore[union-attr]
+    chosen = {"action": "edit_together", "select_across": "1", "_selected_action": [Entry.objects.first().pk]}  # type: ignore[union-attr]  # there is one
     as_editor.post(LIST, {**chosen, "edit": "confirm", "language": "fr"})
     assert Entry.objects.filter(language="fr").count() == 55
 

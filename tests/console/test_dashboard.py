@@ -57,7 +57,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, State]:
         ]
 
     monkeypatch.setattr(health_page, "readings", told)
-    told.asked = asked  # type: ignore[attr-defined]
+    told.asked = asked  # type: ignore[attr-defined]  # a note on the stand-in
     return states
 
 
@@ -110,7 +110,7 @@ class TestParts:
     def test_a_reload_asks_nobody_anew_and_the_button_does(
         self, as_operator: Client, found: dict[str, State], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        asked: list[bool] = health_page.readings.asked  # type: ignore[attr-defined]
+        asked: list[bool] = health_page.readings.asked  # type: ignore[attr-defined]  # a note on the stand-in
         as_operator.get(HEALTH)
         as_operator.get(DASHBOARD)
         assert not any(asked)

@@ -42,7 +42,7 @@ def test_nothing_was_saved_and_it_is_worth_trying_again(
 def reply_is_lost(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """The COMMIT that writes entries is done, and its reply never comes; once. True where that has happened."""
     happened: list[bool] = []
-    committed = BaseDatabaseWrapper._commit  # type: ignore[attr-defined]
+    committed = BaseDatabaseWrapper._commit  # type: ignore[attr-defined]  # not public
 
     def commit(self: BaseDatabaseWrapper) -> None:
         committed(self)

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]  # it brings no types
 
 from tests.deploy.conftest import PLENTY, Site
 from tests.deploy.containers import HOST

@@ -72,7 +72,7 @@ def test_it_jumps_forth_and_back_and_nothing_else_does(ground: Ground, clock: Cl
     editor = signed_in(ground)
     for hours in (2, -2, 0):
         clock.off_by(hours)
-        until(lambda: abs(told_by(editor) - hours) < 0.1, "the clock is set")  # noqa: B023
+        until(lambda: abs(told_by(editor) - hours) < 0.1, "the clock is set")  # noqa: B023  # called within the turn
         for number in range(6):
             reply = ground.product.ask(f"When do you close on Saturday? I come at {hours}, with {number}.")
             assert (reply.status, reply.answered_by, reply.degraded) == (200, "generated", [])

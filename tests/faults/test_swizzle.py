@@ -154,7 +154,7 @@ def lost(ground: Ground, editor: Editor) -> list[str]:
 def check_edits(ground: Ground, editor: Editor) -> None:
     """What is in PostgreSQL is answered so, and the index is without drift."""
     for name, question, answer in versions(ground, editor):
-        until(lambda: ground.product.ask(question).answer == answer, f"{name} is answered as it was saved", 10)  # noqa: B023
+        until(lambda: ground.product.ask(question).answer == answer, f"{name} is answered as it was saved", 10)  # noqa: B023  # called within the turn
 
     def nothing_behind() -> bool:
         with psycopg.connect(ground.postgresql.url("faults")) as connection:

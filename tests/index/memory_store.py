@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -114,7 +115,9 @@ class MemoryStore:
             lambda point: point.payload.entry_id in text_hashes and point.payload.text_hash not in text_hashes.values(),
         )
 
-    def search(self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None) -> list[Match]:
+    def search(
+        self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None, seconds: float = math.inf
+    ) -> list[Match]:
         points = self._points(world.aliases.get(alias, alias)).values()
         near = sorted(((float(point.vector @ vector), point.payload) for point in points), key=lambda one: -one[0])
         return [Match(one.entry_id, one.kind, one.text_hash, score) for score, one in near[:limit]]

@@ -123,10 +123,10 @@ def test_inside_any_name_of_this_machine_will_do(host: str) -> None:
     ],
 )
 def test_outside_there_are_no_metrics(outside: dict[str, str]) -> None:
-    response = Client().get("/metrics", **outside)  # type: ignore[arg-type]
+    response = Client().get("/metrics", **outside)  # type: ignore[arg-type]  # headers as keywords
     assert response.status_code == 404
     assert b"faq_" not in response.content
-    assert Client().get("/healthz", **outside).status_code == 200  # type: ignore[arg-type]
+    assert Client().get("/healthz", **outside).status_code == 200  # type: ignore[arg-type]  # headers as keywords
 
 
 def test_it_is_only_read() -> None:
@@ -172,11 +172,11 @@ def _hostile(number: int, first: int = 0) -> None:
     client = Client(raise_request_exception=False)
     for n in range(first, first + number):
         tricks: list[Callable[[], object]] = [
-            lambda n=n: client.get(f"/nowhere/{n}"),  # type: ignore[misc]
-            lambda n=n: client.get(f"/entries/e-{n}/?q={n}"),  # type: ignore[misc]
-            lambda n=n: client.get("/", headers={"Host": f"h{n}.example"}),  # type: ignore[misc]
-            lambda n=n: client.generic(f"VERB{n}", "/"),  # type: ignore[misc]
-            lambda n=n: client.post("/api/chat/", {"question": f"q{n}"}, "application/json"),  # type: ignore[misc]
-            lambda n=n: client.post(f"/api/chat/{uuid4()}/feedback/", {"vote": n}, "application/json"),  # type: ignore[misc]
+            lambda n=n: client.get(f"/nowhere/{n}"),  # type: ignore[misc]  # a lambda's defaults have no types
+            lambda n=n: client.get(f"/entries/e-{n}/?q={n}"),  # type: ignore[misc]  # a lambda's defaults have no types
+            lambda n=n: client.get("/", headers={"Host": f"h{n}.example"}),  # type: ignore[misc]  # a lambda's defaults have no types
+            lambda n=n: client.generic(f"VERB{n}", "/"),  # type: ignore[misc]  # a lambda's defaults have no types
+            lambda n=n: client.post("/api/chat/", {"question": f"q{n}"}, "application/json"),  # type: ignore[misc]  # a lambda's defaults have no types
+            lambda n=n: client.post(f"/api/chat/{uuid4()}/feedback/", {"vote": n}, "application/json"),  # type: ignore[misc]  # a lambda's defaults have no types
         ]
         tricks[n % len(tricks)]()

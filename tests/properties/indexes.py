@@ -45,7 +45,7 @@ class InMemory(TestCase):
     """An index of which no rollback forgets anything: so each example begins with an empty one."""
 
     def setup_example(self) -> None:
-        super().setup_example()  # type: ignore[no-untyped-call]
+        super().setup_example()  # type: ignore[no-untyped-call]  # the library has no types here
         memory_store.begin_anew()
         cache.clear()
         kept_answers.forget()
@@ -113,7 +113,7 @@ def points(texts: list[str]) -> list[Point]:
 
 def payload(number: int, text: str) -> Payload:
     given_ = {"entry_id": number, "kind": "question", "text_hash": text}
-    return Payload(**{name: given_.get(name, "") for name in Payload.__slots__})  # type: ignore[arg-type]
+    return Payload(**{name: given_.get(name, "") for name in Payload.__slots__})  # type: ignore[arg-type]  # what is drawn is text and numbers
 
 
 def searched(texts: list[str], query: embedding.Vector, limit: int) -> list[vector_store.Match]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from functools import cache
 
-import psutil  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]  # it brings no types
 
 from tests.deploy.edge import Edge
 from tests.servers import free_port, until
@@ -32,7 +32,7 @@ def pool() -> tuple[int, ...]:
 
 def move(edge: Edge, http: int, https: int) -> None:
     """nginx takes these two ports and leaves those that it had, as after a change of HTTP_PORT and HTTPS_PORT."""
-    inside = held(edge) - {edge.http_port, edge.port}  # for health and counts
+    inside, former = held(edge) - {edge.http_port, edge.port}, _workers(edge)  # inside: for health and counts
     edge.http_port, edge.port = http, https
     edge.environment |= {
         "HTTP_LISTEN": f"127.0.0.1:{http}",
@@ -42,13 +42,23 @@ def move(edge: Edge, http: int, https: int) -> None:
     edge.prepare()
     edge.reload()
     until(lambda: held(edge) == inside | {http, https}, f"nginx listens at {http} and {https} only", pause=0.005)
-    until(lambda: open_ports() == {http, https}, "its former workers are gone", pause=0.005)
+    # As long as one is there it answers as before, and what was for HTTP may be for HTTPS now.
+    until(lambda: not former & _workers(edge), "its former workers are gone", pause=0.005)
+    until(lambda: open_ports() == {http, https}, f"nothing but {http} and {https} is open", pause=0.005)
 
 
 def held(edge: Edge) -> set[int]:
     """The ports at which nginx's master listens."""
+    return {one.laddr.port for one in _master(edge).net_connections() if one.status == "LISTEN"}
+
+
+def _workers(edge: Edge) -> set[psutil.Process]:
+    return set(_master(edge).children())
+
+
+def _master(edge: Edge) -> psutil.Process:
     assert edge._process is not None
-    return {one.laddr.port for one in psutil.Process(edge._process.pid).net_connections() if one.status == "LISTEN"}
+    return psutil.Process(edge._process.pid)
 
 
 def open_ports() -> set[int]:

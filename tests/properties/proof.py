@@ -75,7 +75,7 @@ def proof(layer: str, *, boots: str = "", reading: str = "") -> Callable[[T], T]
 
     def prove(test: T) -> T:
         told = Proof(layer, boots, reading)
-        handle: Any = test.hypothesis  # type: ignore[attr-defined]
+        handle: Any = test.hypothesis  # type: ignore[attr-defined]  # Hypothesis's own handle
         inner = handle.inner_test
 
         @functools.wraps(inner)
@@ -85,7 +85,7 @@ def proof(layer: str, *, boots: str = "", reading: str = "") -> Callable[[T], T]
 
         handle.inner_test = counted
         proven = PROFILE(test)
-        proven.proof = told  # type: ignore[attr-defined]
+        proven.proof = told  # type: ignore[attr-defined]  # a note on the test
         return proven
 
     return prove

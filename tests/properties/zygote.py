@@ -24,7 +24,7 @@ def serve() -> None:
 
 
 def run(job: dict[str, Any]) -> list[dict[str, Any]]:
-    files = [(tempfile.TemporaryFile(), tempfile.TemporaryFile()) for _ in range(job["times"])]  # noqa: SIM115
+    files = [(tempfile.TemporaryFile(), tempfile.TemporaryFile()) for _ in range(job["times"])]  # noqa: SIM115  # closed with the process
     children = [begin(job, out, err) for out, err in files]
     return [end(child, out, err) for child, (out, err) in zip(children, files, strict=True)]
 

@@ -52,7 +52,7 @@ def test_a_complete_clean_and_equal_generation_goes_live(suite: list[Case], sett
 def test_each_objection_is_a_sentence(suite: list[Case]) -> None:
     new = built()
     Entry.objects.filter(external_id__in=suite[0].relevant).update(answer="Another text.")
-    StoredPoint.objects.filter(collection__name=new.collection).last().delete()  # type: ignore[union-attr]
+    StoredPoint.objects.filter(collection__name=new.collection).last().delete()  # type: ignore[union-attr]  # there is one
     with pytest.raises(promotion.PromotionRefused) as refused:
         promotion.promote(new, suite)
     coverage_short, drifted = refused.value.reasons[:2]
@@ -121,10 +121,10 @@ def test_former_generations_are_reclaimed_after_their_days(suite: list[Case], se
     former = generations.live()
     promotion.promote(built())
     work.run(jobs.request(Job.Kind.CLEANUP).pk)
-    assert Generation.objects.filter(pk=former.pk).exists()  # type: ignore[union-attr]
+    assert Generation.objects.filter(pk=former.pk).exists()  # type: ignore[union-attr]  # there is one
     settings.GENERATION_DAYS = 0
     work.run(jobs.request(Job.Kind.CLEANUP).pk)
-    assert not Generation.objects.filter(pk=former.pk).exists()  # type: ignore[union-attr]
+    assert not Generation.objects.filter(pk=former.pk).exists()  # type: ignore[union-attr]  # there is one
 
 
 def test_an_estimate_comes_before_the_cost(suite: list[Case]) -> None:

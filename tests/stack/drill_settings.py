@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from console.settings.development import *  # noqa: F403
+from console.settings.development import *  # noqa: F403  # settings are all of them
 
 EMBEDDER = "tests.stack.remembering.RememberingEmbedder"

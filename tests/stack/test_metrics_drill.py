@@ -77,7 +77,7 @@ def test_counters_equal_what_was_sent_while_workers_are_recycled(web: Web) -> No
     scrapes: list[Scrape] = []
     with watching(web) as watch:
         look = watch.look
-        watch.look = lambda: scrapes.append(look()) or scrapes[-1]  # type: ignore[method-assign, func-returns-value]
+        watch.look = lambda: scrapes.append(look()) or scrapes[-1]  # type: ignore[method-assign, func-returns-value]  # looked at, and kept
         with ThreadPoolExecutor(ASKERS) as askers:
             list(askers.map(ask, range(ASKERS)))
     after = scrape(web)

@@ -181,7 +181,7 @@ def test_gemini_talks_nonsense_and_the_entry_answers_in_its_own_words(stack: Sta
 def test_what_was_answered_before_is_answered_while_gemini_is_away(stack: Stack) -> None:
     question = a_new_question()
     before = stack.ask(question)
-    kept = lambda: all(stack.ask(question).json["cached"] for _ in range(IN_A_ROW))  # noqa: E731
+    kept = lambda: all(stack.ask(question).json["cached"] for _ in range(IN_A_ROW))  # noqa: E731  # asked again and again
     until(kept, "every process has it", pause=0.2)
     stack.gemini.behave("500")
     again = stack.ask(question)

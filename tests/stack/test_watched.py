@@ -43,7 +43,7 @@ def watched(
     with GeminiStandIn() as gemini:
         product = Product(
             folder,
-            **servers(),  # type: ignore[arg-type]
+            **servers(),  # type: ignore[arg-type]  # addresses by name
             GEMINI_API_KEY=API_KEY,
             SECRET_KEY=SIGNING_KEY,
             QDRANT_API_KEY=STORE_KEY,

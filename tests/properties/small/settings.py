@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.settings.production import *  # noqa: F403
+from console.settings.production import *  # noqa: F403  # settings are all of them
 
 INSTALLED_APPS = ["tests.properties.small"]
 ROOT_URLCONF = "tests.properties.small.urls"
