@@ -37,6 +37,8 @@ def main(folder: Path, entries: int = 0, receipts: int = 0) -> None:
         call_command("demo", prepare_only=True, stdout=sys.stderr)
         _write_entries(entries)
         _write_receipts(receipts)
+        _write_an_edit_that_waits()
+        _write_a_day_of_health()
     else:
         call_command("migrate", verbosity=0)
     chief = _chief()
@@ -95,11 +97,43 @@ def _write_receipts(number: int) -> None:
             pass
 
 
+def _write_an_edit_that_waits() -> None:
+    from django.contrib.auth.models import User
+
+    from faq import pending
+    from faq.models import Entry
+
+    entry = Entry.objects.published().select_related("category").order_by("pk")[0]
+    entry.category.four_eyes = True
+    entry.category.save()
+    entry.answer += "\n\nAsk your administrator where you are not sure."
+    pending.keep(entry, User.objects.get_or_create(username="anna", defaults={"is_staff": True})[0])
+
+
+def _write_a_day_of_health() -> None:
+    """Seen to be well, but for an hour of one part and a few minutes of another."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from console.models import HealthStretch
+    from monitoring.health import CHECKS, State
+
+    now = timezone.now()
+    troubles = {"vector_store": (State.DOWN, 9.0, 8.0), "embedder": (State.DEGRADED, 3.2, 3.0)}
+    for check in CHECKS:
+        state, begins, ends = troubles.get(check.name, (State.OK, 1.0, 1.0))
+        for one, since, until in ((State.OK, 22.0, begins), (state, begins, ends), (State.OK, ends, 0.0)):
+            hours = {"since": now - timedelta(hours=since), "until": now - timedelta(hours=until)}
+            HealthStretch.objects.create(part=check.name, state=one, **hours)
+
+
 def _addresses() -> dict[str, str]:
     """By a name for the picture. What there is none of has no page."""
-    from faq.models import Entry
+    from faq.models import Entry, PendingEdit
     from rag.models import Job, MissGroup, Receipt
 
+    edit = PendingEdit.objects.first()
     entry, receipt = Entry.objects.order_by("-pk").first(), Receipt.objects.order_by("-created_at").first()
     group, job = MissGroup.objects.order_by("-heat").first(), Job.objects.order_by("-pk").first()
     found = {
@@ -126,6 +160,10 @@ def _addresses() -> dict[str, str]:
     }
     if entry:
         found |= {"entry": f"/admin/faq/entry/{entry.pk}/change/", "history": f"/admin/faq/entry/{entry.pk}/history/"}
+    if edit:
+        found["entry-edit-waits"] = f"/admin/faq/entry/{edit.entry_id}/change/"
+        found["edit-publish"] = f"/admin/faq/entry/edits/{edit.pk}/publish/"
+        found["entries-waiting"] = "/admin/faq/entry/?waiting=any"
     if receipt:
         found["why-this-answer"] = f"/admin/rag/receipt/{receipt.pk}/change/"
     if group:

@@ -68,9 +68,20 @@ def _cut(piece: Piece, *, first: bool, last: bool) -> Piece:
     if first and last:
         return piece
     if first and len(text) > CONTEXT:
-        text = f"… {text[-CONTEXT:]}"
+        text = f"… {_end(text)}"
     elif last and len(text) > CONTEXT:
-        text = f"{text[:CONTEXT]} …"
+        text = f"{_begin(text)} …"
     elif len(text) > 2 * CONTEXT:
-        text = f"{text[:CONTEXT]} … {text[-CONTEXT:]}"
+        text = f"{_begin(text)} … {_end(text)}"
     return Piece(piece.kind, text)
+
+
+def _begin(text: str) -> str:
+    """In whole words, where there are any."""
+    cut = text[:CONTEXT]
+    return cut.rpartition(" ")[0] or cut
+
+
+def _end(text: str) -> str:
+    cut = text[-CONTEXT:]
+    return cut.partition(" ")[2] or cut

@@ -45,3 +45,9 @@ def test_unchanged_stretches_are_cut_down_to_what_is_beside_a_change() -> None:
     assert [piece.kind for piece in cut] == [KEPT, REMOVED, ADDED, KEPT]
     assert all(len(piece.text) <= CONTEXT + 2 for piece in cut)
     assert shortened([Piece(KEPT, long)]) == [Piece(KEPT, long)]
+
+
+def test_what_is_cut_is_cut_between_words() -> None:
+    text = " ".join(f"number{n}" for n in range(40))
+    cut = shortened(words(f"{text}\nold\n{text}", f"{text}\nnew\n{text}"))
+    assert {word for piece in cut if piece.kind == KEPT for word in piece.text.split()} <= {"…", *text.split()}
