@@ -185,8 +185,8 @@ class Postgresql(Server):
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": self.folder,
+            # What is acknowledged is in the files, so that it outlives a server that is killed, though not a machine.
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
         }
         given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

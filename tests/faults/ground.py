@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,6 +137,16 @@ def ground(folder: Path, qdrant_url: str, **environment: str) -> Iterator[Ground
         finally:
             qdrant.mend()
             drop_collections(qdrant_url, name)
+
+
+def settle(ground: Ground) -> None:
+    """For the next test: no process spares anything that was broken in this one."""
+
+    def settled() -> bool:
+        replies = [ground.product.ask(f"Is all well again, {time.monotonic()}?") for _ in range(IN_A_ROW)]
+        return all(reply.degraded == [] for reply in replies) and not ground.product.breakers_open()
+
+    until(settled, "no breaker is open", 120, pause=0.2)
 
 
 def warm(ground: Ground) -> Ground:

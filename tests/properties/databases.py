@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -81,13 +80,6 @@ def healed_by(connection_of: Any) -> list[int] | None:
         return asked_by(connection_of, 1, together=False)
     except OperationalError:
         return None
-
-
-class Careful(Postgresql):
-    """It acknowledges only what it has written down, as the server of a deployment does."""
-
-    def command(self) -> list[str | Path]:
-        return [*super().command(), "-c", "synchronous_commit=on"]
 
 
 class Ledger:

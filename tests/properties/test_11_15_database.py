@@ -13,7 +13,7 @@ from pytest_django import DjangoDbBlocker
 
 from console.environment import INVALID
 from tests.properties.composed import kept_by_a_volume
-from tests.properties.databases import Careful, Ledger, OtherPostgresql, asked_by, healed_by, pooled
+from tests.properties.databases import Ledger, OtherPostgresql, asked_by, healed_by, pooled
 from tests.properties.proof import booted, proof
 from tests.properties.small_database import at, becoming, environment_of, marks, variations
 from tests.properties.starts import Starts
@@ -173,7 +173,7 @@ def test_property_14_what_is_dumped_is_restored(
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Ledger]:
-    with Careful() as server:
+    with Postgresql() as server:
         yield Ledger(server)
 
 

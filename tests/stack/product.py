@@ -134,6 +134,11 @@ class Product(Asker):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def breakers_open(self) -> bool:
+        """Whether any web process spares anything yet."""
+        lines = self.get("/metrics").text.splitlines()
+        return any(line.startswith("faq_breaker_open{") and not line.endswith(" 0.0") for line in lines)
+
     def manage(self, *words: str | Path) -> subprocess.Popen[str]:
         """A verb of manage.py in another process, with the same environment."""
         return subprocess.Popen(

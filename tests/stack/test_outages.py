@@ -71,10 +71,10 @@ class Stack:
         return reply
 
     def is_well(self) -> bool:
-        """Several in a row are answered with everything."""
-        return all(
-            (reply.answered_by, reply.degraded) == ("generated", []) for reply in (self.ask() for _ in range(IN_A_ROW))
-        )
+        """Several in a row are answered with everything, and no process spares anything, whoever is asked next."""
+        replies = [self.ask() for _ in range(IN_A_ROW)]
+        good = all((reply.answered_by, reply.degraded) == ("generated", []) for reply in replies)
+        return good and not self.product.breakers_open()
 
     def heal(self) -> None:
         self.postgresql.recover()
