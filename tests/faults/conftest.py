@@ -1,7 +1,16 @@
-"""A fault's test that fails shows what the product had to say."""
+"""What every test of the whole product under faults begins with: nothing of the one before."""
 
 from __future__ import annotations
 
-from tests.stack.conftest import pytest_runtest_makereport
+from collections.abc import Iterator
 
-__all__ = ["pytest_runtest_makereport"]
+import pytest
+
+from tests.faults import ground as grounds
+
+
+@pytest.fixture(autouse=True)
+def _settled_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "ground" in request.fixturenames:
+        grounds.settle(request.getfixturevalue("ground"))

@@ -34,12 +34,6 @@ def ground(model: object, qdrant_url: str, tmp_path_factory: pytest.TempPathFact
         yield grounds.warm(ground)
 
 
-@pytest.fixture(autouse=True)
-def _settled_afterwards(ground: Ground) -> Iterator[None]:
-    yield
-    grounds.settle(ground)
-
-
 def askers(ground: Ground, number: int) -> list[Asker]:
     """Each with the page open."""
     every = [Asker(ground.product.address) for _ in range(number)]

@@ -72,7 +72,6 @@ def healed(ground: Ground) -> bool:
 @pytest.mark.fault(41)
 @pytest.mark.parametrize("seed", seeds())
 def test_whatever_breaks_the_asker_is_answered_and_no_acknowledged_edit_is_lost(ground: Ground, seed: int) -> None:
-    grounds.settle(ground)
     steps = swizzle(seed, list(FAULTS), spread=SPREAD)
     crowd, editor = Crowd(ground.product.address, askers=3), editor_of(ground)
     editor.begin()
