@@ -54,8 +54,8 @@ class Serving(Server):
 class Ground:
     """PostgreSQL, Redis and a database with the FAQ, indexed: `with Ground(file) as ground`."""
 
-    def __init__(self, faq: Path) -> None:
-        self._faq = faq
+    def __init__(self, faq: Path, **environment: str) -> None:
+        self._faq, self._environment = faq, environment
         self.postgresql, self.redis = Postgresql(), Redis()
 
     def __enter__(self) -> Ground:
@@ -87,6 +87,7 @@ class Ground:
             "ALLOWED_HOSTS": "127.0.0.1",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
+            **self._environment,
         }
 
     def manage(self, *words: str) -> str:

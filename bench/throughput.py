@@ -22,6 +22,7 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))  # of each round of each s
 WORKERS = 2
 ASKED = 60_000  # distinct questions, more than all rounds need
 JSON = {"Content-Type": "application/json"}
+INT8 = "all-MiniLM-L6-v2-int8"
 
 
 @dataclass
@@ -79,14 +80,22 @@ class Field:
         headers = JSON | token(web.url)
         watched = {"web": [web.pid], **self._ground.servers}
         self.product = Side(f"{web.url}/api/chat/", self.bodies, headers, watched)
+        self.quantised = self._quantised()
         self.repeated = Side(f"{web.url}/api/chat/", repeated, headers, watched)
         self.peers = {title: self._peer(name) for name, title in NAMES.items()}
         bare = self._stack.enter_context(bare_view(self._ground))
         begun = OPENER.open(f"{bare.url}/begin")
         cookie = str(begun.headers["Set-Cookie"]).partition(";")[0]
         self.bare = Side(f"{bare.url}/", nothing, {"Cookie": cookie}, {"web": [bare.pid], **self._ground.servers})
-        for side in (self.product, self.repeated, self.bare, *self.peers.values()):
+        for side in (self.product, self.quantised, self.repeated, self.bare, *self.peers.values()):
             side.ask(8, 2.0)  # unmeasured: what is loaded once
+
+    def _quantised(self) -> Side:
+        """The product with int8 weights, over an index of its own."""
+        ground = self._stack.enter_context(Ground(self._faq, RAG_LOCAL_EMBEDDING_MODEL=INT8))
+        web = self._stack.enter_context(ground.product(workers=WORKERS))
+        watched = {"web": [web.pid], **ground.servers}
+        return Side(f"{web.url}/api/chat/", self.bodies, JSON | token(web.url), watched)
 
     def _peer(self, name: str) -> Side:
         serving = self._stack.enter_context(peer(name, self._faq, self._kept, workers=WORKERS))
@@ -120,35 +129,51 @@ def rows(field: Field) -> list[Row]:
 
 def uncached(field: Field) -> list[Row]:
     """Eight connections."""
-    sides = [field.product, *field.peers.values()]
-    against_encoder = []
+    sides = [field.product, field.quantised, *field.peers.values()]
+    encoders = []
     for side in sides:
         side.rounds.clear()
     for _ in range(ROUNDS):
         for side in sides:
             side.rounds.append(side.ask(8))
-        encoded = field.encoder(field.product.first)
-        against_encoder.append((field.product.rounds[-1].per_second, encoded))
-    speed = {name: side.median(lambda one: one.per_second) for name, side in field.peers.items()}
+        encoders.append(field.encoder(field.product.first))
+    speed = {name: side.median(_speed) for name, side in field.peers.items()}
     best = max(speed, key=lambda name: speed[name])
-    mine, encoded = (statistics.median(one) for one in zip(*against_encoder, strict=True))
-    ratios = [a / b.per_second for a, b in zip((m for m, _ in against_encoder), field.peers[best].rounds, strict=True)]
     others = ", ".join(f"{name} {value:.0f}" for name, value in speed.items())
+    peer, encoder = Rates(best, [_speed(one) for one in field.peers[best].rounds]), Rates("", encoders)
     return [
-        Row(
+        _beside(
             "uncached answers a second, 8 connections, 2 workers: of the best peer",
-            statistics.median(ratios),
-            f"{mine:.0f}/s : {speed[best]:.0f}/s ({best})",
+            field.product,
+            peer,
             5.0,
             note=f"Peers: {others}. {_spent(field.product)}",
         ),
-        Row(
-            "the same: of two bare ONNX encoders (fp32) on the same cores",
-            statistics.median(m / e for m, e in against_encoder),
-            f"{mine:.0f}/s : {encoded:.0f}/s",
-            0.7,
-        ),
+        _beside("the same: of two bare ONNX encoders (fp32) on the same cores", field.product, encoder, 0.7),
+        _beside("the same with int8 weights: of the best peer", field.quantised, peer, note=_spent(field.quantised)),
+        _beside("the same with int8 weights: of two bare ONNX encoders (fp32)", field.quantised, encoder),
     ]
+
+
+@dataclass
+class Rates:
+    """Of somebody, a second, in each round."""
+
+    name: str
+    rounds: list[float]
+
+
+def _beside(what: str, side: Side, other: Rates, goal: float | None = None, note: str = "") -> Row:
+    mine = [_speed(one) for one in side.rounds]
+    ratio = statistics.median(a / b for a, b in zip(mine, other.rounds, strict=True))
+    name = f" ({other.name})" if other.name else ""
+    return Row(
+        what, ratio, f"{statistics.median(mine):.0f}/s : {statistics.median(other.rounds):.0f}/s{name}", goal, note=note
+    )
+
+
+def _speed(one: Load) -> float:
+    return one.per_second
 
 
 def _spent(side: Side) -> str:
@@ -163,7 +188,7 @@ def _spent(side: Side) -> str:
 
 def latency(field: Field) -> list[Row]:
     """One connection."""
-    sides = {"product": field.product, **field.peers}
+    sides = {"product": field.product, "int8": field.quantised, **field.peers}
     for side in sides.values():
         side.rounds.clear()
     for _ in range(ROUNDS):
@@ -183,7 +208,7 @@ def latency(field: Field) -> list[Row]:
                 f"{took['product']:.1f} ms : {took[best]:.1f} ms ({best})",
                 0.33,
                 "at most",
-                note=f"Peers: {others}.",
+                note=f"Peers: {others}. With int8 weights: {took['int8']:.1f} ms.",
             )
         )
     return found

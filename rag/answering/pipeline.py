@@ -162,7 +162,7 @@ def _look_back(asked: _Asked, *, known: bool) -> None:
             breaker_orders.look()
             asked.before = conversation.history(asked.conversation if known else None)
     except ServiceUnavailable as error:
-        asked.trace.fell_back("database", error.reason)
+        asked.trace.fell_back("database", error.reason, error.detail)
 
 
 def _descend(asked: _Asked) -> Pieces[Draft]:
@@ -195,7 +195,7 @@ def _exact(asked: _Asked, held: wording.Sample) -> Draft | None:
             draft = ladder.exact(asked.question)
     except ServiceUnavailable as error:
         asked.trace.left("exact", error.reason)
-        asked.trace.fell_back("database", error.reason)
+        asked.trace.fell_back("database", error.reason, error.detail)
         return None
     if draft is None:
         asked.trace.left("exact", "no such question")
@@ -225,7 +225,7 @@ def _search(asked: _Asked, text: str, held: wording.Sample) -> Found | None:
             found = retrieval.rank_by_meaning(text, matches, held, asked.tuning, version=asked.version)
         return asked.trace.looked("meaning", text, found)
     except ServiceUnavailable as error:
-        asked.trace.fell_back(stage, error.reason)
+        asked.trace.fell_back(stage, error.reason, error.detail)
     return None
 
 
@@ -239,7 +239,7 @@ def _by_words(asked: _Asked, held: wording.Sample, *, late: bool = False) -> Fou
         return asked.trace.looked("words", asked.question, found)
     except ServiceUnavailable as error:
         asked.trace.left("text_search", error.reason)
-        asked.trace.fell_back("database", error.reason)
+        asked.trace.fell_back("database", error.reason, error.detail)
         return None
 
 
@@ -270,7 +270,7 @@ def _generated(asked: _Asked, found: Found) -> Pieces[Draft | None]:
             text, model = yield from phrasing.phrased(asked.generator, asking, asked.deadline, asked.listener)
     except ServiceUnavailable as error:
         asked.trace.left("generated", error.reason)
-        asked.trace.fell_back("generate", error.reason)
+        asked.trace.fell_back("generate", error.reason, error.detail)
         tell(error.reason)
         return None
     return ladder.generated(text, found, {"model": model, "prompt": prompt.PROMPT_VERSION})

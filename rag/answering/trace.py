@@ -63,15 +63,16 @@ class Trace:
         self.looks.append(Look(by, text, found))
         return found
 
-    def fell_back(self, stage: str, reason: str) -> None:
-        """Something that should work did not: the answer is degraded by this stage."""
+    def fell_back(self, stage: str, reason: str, detail: str = "") -> None:
+        """Something that should work did not: the answer is degraded by this stage. `detail` is for the log."""
         if stage not in self.degraded:
             self.degraded.append(stage)
         if [stage, reason] not in self.fallbacks:
             self.fallbacks.append([stage, reason])
         if self.counted:
             metrics.FALLBACKS.labels(stage, reason).inc()
-        logger.warning("fallback: %s %s", stage, reason, extra={"stage": stage, "reason": reason})
+        extra = {"stage": stage, "reason": reason, "detail": detail or reason}
+        logger.warning("fallback: %s %s", stage, reason, extra=extra)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -357,3 +357,14 @@ def test_nothing_sticks_out_of_the_window(visit: Visit, operator: User, full: En
             wide.append(screen)
     assert wide == [], what
     assert nameless == [], what
+
+
+def test_the_lit_tab_is_in_view_on_a_telephone(visit: Visit, operator: User, full: Entry) -> None:
+    page = signed_in(visit, operator, LIST, width=390)
+    addresses = page.locator("#tabs-items > a").evaluate_all("tabs => tabs.map(tab => tab.href)")
+    assert len(addresses) > 3
+    for address in addresses:
+        page.goto(address)
+        lit = page.locator("#tabs-items > .active")
+        left, right = lit.evaluate("tab => [tab.getBoundingClientRect().left, tab.getBoundingClientRect().right]")
+        assert 0 <= left < right <= 390, address

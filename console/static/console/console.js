@@ -65,4 +65,11 @@
     if (focused) document.getElementById(focused)?.focus();
     focused = "";
   });
+
+  // In a narrow window the tabs scroll sideways: the lit one is brought into view.
+  document.addEventListener("DOMContentLoaded", () => {
+    const lit = document.querySelector("#tabs-items > .active");
+    const row = lit?.closest("#tabs-wrapper > div");
+    if (row) row.scrollLeft += lit.getBoundingClientRect().right - row.getBoundingClientRect().right;
+  });
 })();
