@@ -10,8 +10,11 @@ from bench import load
 from bench.row import Row
 from bench.serving import Ground, token
 from bench.throughput import JSON
+from tests.servers import until
 
-QUESTIONS_SECONDS = 5.0
+QUESTIONS_SECONDS = 1.0  # of one round; each opens its connections anew, as it is chance who accepts them
+WORKED_SECONDS = 2.0  # of the processor, that each worker must have had before it is weighed
+ROUNDS = 60  # at most
 
 
 def memory(ground: Ground, bodies: Path) -> Row:
@@ -27,19 +30,31 @@ def memory(ground: Ground, bodies: Path) -> Row:
 
 
 def _megabytes(ground: Ground, bodies: Path, workers: int) -> list[float]:
-    """Of the master and each worker, once all of them have answered."""
+    """Of the master and each worker, once all of them have answered for a while."""
     with ground.product(workers=workers) as product:
         headers = JSON | token(product.url)
-        load.run(
-            f"{product.url}/api/chat/",
-            bodies,
-            connections=4 * workers,
-            seconds=QUESTIONS_SECONDS,
-            headers=headers,
-            watched={},
-        )
         master = psutil.Process(product.pid)
-        return [_pss(process.pid) for process in (master, *master.children())]
+        until(lambda: len(master.children()) == workers, "every worker is there")
+        begun = {worker: _seconds(worker) for worker in master.children()}
+        asked = 0
+        for _ in range(ROUNDS):
+            loaded = load.run(
+                f"{product.url}/api/chat/",
+                bodies,
+                first=asked,
+                connections=4 * workers,
+                seconds=QUESTIONS_SECONDS,
+                headers=headers,
+                watched={},
+            )
+            asked += loaded.requests + 4 * workers
+            if all(_seconds(worker) - before >= WORKED_SECONDS for worker, before in begun.items()):
+                return [_pss(process.pid) for process in (master, *begun)]
+    raise AssertionError("a worker was never asked")
+
+
+def _seconds(process: psutil.Process) -> float:
+    return float(sum(process.cpu_times()[:2]))
 
 
 def _pss(pid: int) -> float:

@@ -8,15 +8,19 @@ import threading
 from collections.abc import Callable
 from importlib import import_module
 
+import numpy as np
 from django.conf import settings
+from django.core.cache import DEFAULT_CACHE_ALIAS, caches
 from django.db import connection
 from django.urls import resolve, reverse
 
 from faq import versions, wording
 from rag.answering import receipts
 from rag.answering.generation import get_generator
+from rag.answering.retrieval import nearest
 from rag.chat import limits
 from rag.errors import ServiceUnavailable
+from rag.index.embedded_store import EmbeddedStore
 from rag.index.embedding import OnnxEmbedder, get_embedder
 from rag.index.runners import ThreadRunner, get_runner
 from rag.index.vector_store import get_vector_store
@@ -27,11 +31,11 @@ PROBE_SECONDS = 10.0
 
 
 def before_the_fork() -> None:
-    """What each web process then holds from its first moment: the model, and questions to offer.
+    """What each web process then holds from its first moment: the model, the embedded index, and questions to offer.
 
     A process that replaces another may begin while the database is down. No connection and no thread is left open.
     """
-    _one_by_one(_code, _clients, _model_that_survives_a_fork, _wording)
+    _one_by_one(_code, _clients, _model_that_survives_a_fork, _embedded_index, _wording)
     if connection.vendor == "postgresql":
         connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL's only
     # What is held by now is never garbage: to look through it would cost each process time, and a copy of every page.
@@ -66,6 +70,7 @@ def _code() -> None:
     """Django loads addresses, views and the console with the first request: each process would, for itself."""
     resolve(reverse("chat"))
     limits.load()
+    caches.create_connection(DEFAULT_CACHE_ALIAS)  # its backend's modules: nothing is connected yet
 
 
 def _clients() -> None:
@@ -84,6 +89,11 @@ def _clients() -> None:
 def _model_that_survives_a_fork() -> None:
     if isinstance(get_embedder(), OnnxEmbedder):
         _model()
+
+
+def _embedded_index() -> None:
+    if isinstance(get_vector_store(), EmbeddedStore):
+        nearest(np.zeros(get_embedder().dimension, dtype=np.float32), version=versions.current())
 
 
 def _model() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ _OF_NAME = """
 class _Loaded:
     version: int
     vectors: npt.NDArray[np.float32]
-    payloads: list[Payload]
+    marks: list[tuple[int, str, str]]  # of each vector: entry, kind and text hash, as a match has them
 
 
 class EmbeddedStore:
@@ -103,12 +104,12 @@ class EmbeddedStore:
             loaded = self._known(alias, as_of)
         except Error as error:
             raise VectorStoreUnavailable("refused", f"embedded store: {type(error).__name__}") from error
-        if not loaded.payloads:
+        if not loaded.marks:
             return []
         scores = loaded.vectors @ vector
         best = _best(scores, limit)
-        near = ((loaded.payloads[i], score) for i, score in zip(best.tolist(), scores[best].tolist(), strict=True))
-        return [Match(payload.entry_id, payload.kind, payload.text_hash, score) for payload, score in near]
+        near = ((loaded.marks[i], score) for i, score in zip(best.tolist(), scores[best].tolist(), strict=True))
+        return [Match(entry_id, kind, text_hash, score) for (entry_id, kind, text_hash), score in near]
 
     def scroll(self, collection: str) -> Iterator[tuple[UUID, Payload]]:
         rows = self._collection(collection).points.order_by("pk").values_list("point_id", "payload")
@@ -163,12 +164,13 @@ class EmbeddedStore:
 
 def _read(collection_id: int, version: int) -> _Loaded:
     rows = StoredPoint.objects.filter(collection_id=collection_id).order_by("pk").values_list("vector", "payload")
-    vectors, payloads = [], []
-    for vector, payload in rows.iterator(chunk_size=2_000):
-        vectors.append(np.frombuffer(vector, dtype="<f4"))
-        payloads.append(Payload(**payload))
-    matrix = np.stack(vectors) if vectors else np.empty((0, 0), dtype=np.float32)
-    return _Loaded(version, matrix, payloads)
+    vectors = bytearray()  # grows in its place: a list of so many vectors would be held a second time beside the matrix
+    marks = []
+    for vector, payload in rows.iterator(chunk_size=BATCH):
+        vectors += vector
+        marks.append((payload["entry_id"], sys.intern(payload["kind"]), payload["text_hash"]))
+    matrix = np.frombuffer(vectors, dtype="<f4").reshape(len(marks), -1 if marks else 0)
+    return _Loaded(version, matrix, marks)
 
 
 def _best(scores: npt.NDArray[np.float32], limit: int) -> npt.NDArray[np.intp]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
+import tempfile
 from pathlib import Path
 
 SUFFIX = "-int8"  # of the model's name, and so of its folder
@@ -34,12 +34,15 @@ def quantise(model: Path, target: Path) -> None:
             f"int8 weights are made by ONNX Runtime's tool, which needs the package onnx ({error}). Install it, copy"
             f" {target.parent} from a machine that has it, or choose the model without {SUFFIX}."
         ) from error
-    made = target.with_name(f"{target.name}.made")
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)  # it advises at length how models are prepared by another of its tools
     try:
-        quantize_dynamic(model, made, weight_type=QuantType.QInt8, per_channel=True)
+        # The tool writes a file of its own beside the model that it reads: not in a folder where others read too.
+        with tempfile.TemporaryDirectory(dir=target.parent) as apart:
+            read, made = Path(apart, "whole.onnx"), Path(apart, target.name)
+            read.symlink_to(model.resolve())
+            quantize_dynamic(read, made, weight_type=QuantType.QInt8, per_channel=True)
+            made.replace(target)
     finally:
         root.setLevel(level)
-    shutil.move(made, target)

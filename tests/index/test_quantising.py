@@ -37,6 +37,15 @@ def test_its_vectors_are_near_those_of_the_whole_model_and_others(made: Path, mo
     assert (made / "model.onnx").stat().st_size < (model / "model.onnx").stat().st_size / 3
 
 
+def test_nothing_is_written_where_the_whole_model_is(model: Path, tmp_path: Path) -> None:
+    """Other processes read there, and it may be read-only."""
+    (tmp_path / NAME).symlink_to(model)
+    before = model.stat().st_mtime_ns
+    folder = model_files.fetch(tmp_path / f"{NAME}-int8", report=quiet)
+    assert model.stat().st_mtime_ns == before
+    assert sorted(file.name for file in folder.iterdir() if file.name.startswith(("tmp", "whole"))) == []
+
+
 def test_what_is_there_is_not_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.index.quantising.quantise", lambda *_: pytest.fail("made again"))
     assert model_files.fetch(made, report=quiet) == made
