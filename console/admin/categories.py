@@ -48,4 +48,4 @@ class CategoryAdmin(Audited, ModelAdmin):
     @display(description="Entries", ordering="count")
     def number_of_entries(self, category: Any) -> str:
         link = f"{reverse('admin:faq_entry_changelist')}?category__id__exact={category.pk}"
-        return format_html('<a href="{}">{}</a>', link, category.count)
+        return format_html('<a href="{}">{}</a>', link, f"{category.count:,}")

@@ -171,7 +171,7 @@ class QdrantStore:
     ) -> list[Match]:
         found = self._call(
             lambda: self._in_time(
-                lambda: self._reader.query_points(alias, query=vector.tolist(), limit=limit, with_payload=True),
+                lambda: self._reader.query_points(alias, query=vector.tolist(), limit=limit, with_payload=_MARKS),
                 min(seconds, REPLY_SECONDS),
             )
         )
@@ -202,6 +202,7 @@ class QdrantStore:
     def _with_patience(self, seconds: float) -> QdrantClient:
         with self._lock:
             if seconds not in self._made:
+                import httpx
                 from qdrant_client import QdrantClient
 
                 self._made[seconds] = QdrantClient(
@@ -209,6 +210,8 @@ class QdrantStore:
                     api_key=settings.QDRANT_API_KEY or None,
                     timeout=seconds,  # type: ignore[arg-type]  # annotated int, handed to httpx as it is
                     check_compatibility=False,
+                    # It would keep none to a server on the same machine, and reach that otherwise than any other.
+                    limits=httpx.Limits(max_keepalive_connections=MOST_ASKERS),
                 )
             return self._made[seconds]
 
@@ -243,6 +246,7 @@ class QdrantStore:
             raise VectorStoreUnavailable("bad_response", f"Qdrant: {type(error).__name__}") from error
 
 
+_MARKS = ["entry_id", "kind", "text_hash"]  # what a search asks for of each payload
 _REASONS: dict[int, Reason] = {401: "auth", 403: "auth", 404: "missing", 429: "rate_limited"}
 
 
@@ -266,10 +270,12 @@ def _payload(found: Any) -> Payload:
 
 
 def _match(found: Any, score: float) -> Match:
-    payload = _payload(found)
     if not -1.01 <= score <= 1.01:  # NaN fails this too
         raise VectorStoreUnavailable("bad_response", "a score outside -1 to 1")
-    return Match(payload.entry_id, payload.kind, payload.text_hash, score)
+    try:
+        return Match(found["entry_id"], found["kind"], found["text_hash"], score)
+    except (KeyError, TypeError) as error:
+        raise VectorStoreUnavailable("bad_response", "a point without our payload") from error
 
 
 @lru_cache(maxsize=1)

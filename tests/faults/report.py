@@ -25,8 +25,8 @@ on is measured what askers have. *Beside* is what they had just before, where no
 with the vector store taken out by an operator, or as always where the fault changes no answer. Then it is mended, and
 *recovered* is when everything is used again and no breaker is open.
 
-With Gemini or PostgreSQL out, answers are still found by meaning: that is a search more than the text-only path has, here in a
-stand-in for Qdrant that searches in Python (some two milliseconds) on the same two cores.
+With Gemini or PostgreSQL out, answers are still found by meaning: that is a search more than the text-only path has,
+here in a stand-in for Qdrant that searches in Python (some two milliseconds) on the same two cores.
 
 """
 ALERTS = """## Who is told
