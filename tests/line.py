@@ -115,6 +115,8 @@ class Line:
 
     def _join(self, client: socket.socket) -> None:
         with client, suppress(OSError), socket.create_connection(self._target) as server:
+            for end in (client, server):  # it passes on at once, and adds no wait of its own
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._ends |= {client, server}
             try:
                 back = threading.Thread(target=self._pass, args=(server, client, True), daemon=True)

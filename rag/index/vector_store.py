@@ -202,6 +202,7 @@ class QdrantStore:
     def _with_patience(self, seconds: float) -> QdrantClient:
         with self._lock:
             if seconds not in self._made:
+                import httpx
                 from qdrant_client import QdrantClient
 
                 self._made[seconds] = QdrantClient(
@@ -209,6 +210,8 @@ class QdrantStore:
                     api_key=settings.QDRANT_API_KEY or None,
                     timeout=seconds,  # type: ignore[arg-type]  # annotated int, handed to httpx as it is
                     check_compatibility=False,
+                    # It would keep none to a server on the same machine, and reach that otherwise than any other.
+                    limits=httpx.Limits(max_keepalive_connections=MOST_ASKERS),
                 )
             return self._made[seconds]
 
