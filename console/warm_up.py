@@ -8,16 +8,14 @@ import threading
 from collections.abc import Callable
 from importlib import import_module
 
-import numpy as np
 from django.conf import settings
 from django.core.cache import DEFAULT_CACHE_ALIAS, caches
 from django.db import connection
 from django.urls import resolve, reverse
 
 from faq import versions, wording
-from rag.answering import receipts
+from rag.answering import probes, receipts
 from rag.answering.generation import get_generator
-from rag.answering.retrieval import nearest
 from rag.chat import limits
 from rag.errors import ServiceUnavailable
 from rag.index.embedded_store import EmbeddedStore
@@ -93,7 +91,7 @@ def _model_that_survives_a_fork() -> None:
 
 def _embedded_index() -> None:
     if isinstance(get_vector_store(), EmbeddedStore):
-        nearest(np.zeros(get_embedder().dimension, dtype=np.float32), version=versions.current())
+        probes.vectors()
 
 
 def _model() -> None:

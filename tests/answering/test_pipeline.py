@@ -188,6 +188,14 @@ class TestGeminiFaults:
         given = answer(ASKED)
         assert (given.answered_by, given.cached) == ("generated", False)
 
+    def test_the_log_says_why_it_stepped_down(
+        self, house: dict[str, Entry], gemini: GeminiStandIn, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gemini.behave("403")
+        assert answer(ASKED).answered_by == "verbatim"
+        (line,) = [record for record in caplog.records if record.getMessage() == "fallback: generate auth"]
+        assert line.__dict__["detail"] == "HTTP 403: the key was refused; check GEMINI_API_KEY"
+
     def test_a_dead_service_is_left_alone_for_a_while(self, house: dict[str, Entry], gemini: GeminiStandIn) -> None:
         gemini.behave("503")
         for _ in range(12):

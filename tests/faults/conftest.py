@@ -1,4 +1,4 @@
-"""What every test of the whole product under faults begins with: nothing of the one before."""
+"""Every test of the whole product under faults leaves it settled; one that fails shows what the product had to say."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import ground as grounds
+from tests.stack.conftest import pytest_runtest_makereport
+
+__all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture(autouse=True)
