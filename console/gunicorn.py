@@ -15,7 +15,7 @@ environment = current()
 wsgi_app = "console.wsgi:application"
 host = f"[{environment.HOST}]" if ":" in environment.HOST else environment.HOST
 bind = f"{host}:{environment.PORT}"
-worker_class = "gthread"
+worker_class = "console.draining.DrainingWorker"  # "gthread", and nobody lost when it ends
 threads = 8
 # Without Redis the jobs run in the web process and the cache is its own: so one process.
 workers = int(os.environ.get("WEB_CONCURRENCY") or capacity.workers()) if environment.REDIS_URL else 1
@@ -40,9 +40,10 @@ if "gunicorn.app.base" in sys.modules:
 
 def when_ready(server: Any) -> None:
     """Before the first fork: a worker that replaces another has the model at once, and all of them share its memory."""
-    from console import warm_up
+    from console import draining, warm_up
 
     warm_up.before_the_fork()
+    draining.turn_away_newcomers_at_the_end(server)
 
 
 def pre_fork(server: Any, worker: Any) -> None:

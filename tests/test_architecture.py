@@ -23,6 +23,7 @@ HOMES = {
     "django_rq": ("rag/index/runners.py", "console/settings"),
     "django_prometheus": ("monitoring/frame.py",),
     "google": ("rag/answering/generation.py",),
+    "gunicorn": ("console/draining.py",),
     "httpcore2": ("rag/answering/bounded_http.py",),
     "httpx": ("rag/index/vector_store.py",),  # what qdrant-client raises
     "httpx2": ("rag/answering",),  # what google-genai speaks, and raises

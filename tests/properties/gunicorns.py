@@ -13,7 +13,10 @@ from console.start import capacity
 capacity.workers.__defaults__ = (Path(root),)
 os.sched_getaffinity = lambda _: set(range(allowed))
 import console.gunicorn as configured
-result = [configured.workers, configured.worker_class, configured.preload_app]
+from gunicorn.util import load_class
+from gunicorn.workers.gthread import ThreadWorker
+threaded = issubclass(load_class(configured.worker_class), ThreadWorker)
+result = [configured.workers, threaded, configured.preload_app]
 """
 LOADED = """
 import os, sys, types

@@ -56,10 +56,10 @@ def test_property_31_as_many_workers_as_there_is_room_for(
         tmp_path_factory.mktemp("cgroup"), version, quota=tenths and tenths * 10_000, period=100_000, memory=limit
     )
     environ = environment_of("postgresql://u:p@127.0.0.1:1/n")
-    workers, kind, _ = starts.value(gunicorns.CONFIGURED, environ, root=str(root), allowed=allowed)
+    workers, threaded, _ = starts.value(gunicorns.CONFIGURED, environ, root=str(root), allowed=allowed)
     processors = allowed if tenths is None else min(allowed, max(1, -(-tenths // 10)))
     room = 12 if limit is None else (limit - MASTER_BYTES) // WORKER_BYTES
-    assert workers == max(2, min(2 * processors + 1, room, 12)) and kind == "gthread"
+    assert workers == max(2, min(2 * processors + 1, room, 12)) and threaded
     assert len(gunicorns.processes(site)) == 1 + int(site.environment["WEB_CONCURRENCY"])
 
 
