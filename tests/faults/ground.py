@@ -139,21 +139,18 @@ def ground(folder: Path, qdrant_url: str, **environment: str) -> Iterator[Ground
             drop_collections(qdrant_url, name)
 
 
+def all_well(ground: Ground) -> bool:
+    """Several in a row are answered with everything: each needs PostgreSQL, Qdrant and Gemini, and no kept answer."""
+    replies = (ground.product.ask(f"When do you close on Saturday, {time.monotonic()}?") for _ in range(IN_A_ROW))
+    return all((reply.answered_by, reply.degraded) == ("generated", []) for reply in replies)
+
+
 def settle(ground: Ground) -> None:
     """For the next test: no process spares anything that was broken in this one."""
-
-    def settled() -> bool:
-        replies = [ground.product.ask(f"Is all well again, {time.monotonic()}?") for _ in range(IN_A_ROW)]
-        return all(reply.degraded == [] for reply in replies) and not ground.product.breakers_open()
-
-    until(settled, "no breaker is open", 120, pause=0.2)
+    until(lambda: all_well(ground) and not ground.product.breakers_open(), "no breaker is open", 120, pause=0.2)
 
 
 def warm(ground: Ground) -> Ground:
     """The first questions wait until each process has loaded its model, whatever their deadline."""
-
-    def answers_with_everything() -> bool:
-        return all(ground.product.ask(f"Is it warm in there, {number}?").degraded == [] for number in range(IN_A_ROW))
-
-    until(answers_with_everything, "it is warm", 120)
+    until(lambda: all_well(ground), "it is warm", 120)
     return ground

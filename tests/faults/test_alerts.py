@@ -20,7 +20,7 @@ from tests.faults import ground as grounds
 from tests.faults.crowd import Crowd
 from tests.faults.ground import FAULTS, MORE, Fault, Ground
 from tests.faults.records import FOLDER, Told, keep
-from tests.faults.test_alone import all_well, order
+from tests.faults.test_alone import order
 from tests.monitoring.shipped import alerts
 from tests.monitoring.test_rules import Alertmanager
 from tests.servers import until
@@ -80,7 +80,7 @@ class Watched:
     def is_well(self) -> bool:
         """No part is out, and nobody is told anything."""
         checks = self.ground.product.get("/readyz").json["checks"]
-        return set(checks.values()) == {"ok"} and self.told() == set() and all_well(self.ground)
+        return set(checks.values()) == {"ok"} and self.told() == set() and grounds.all_well(self.ground)
 
 
 @pytest.fixture(scope="module")

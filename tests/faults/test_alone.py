@@ -58,11 +58,6 @@ def spared(ground: Ground, name: str, since: int) -> int:
     return told.count(f"breaker open: {service}") - told.count(f"breaker closed: {service}")
 
 
-def all_well(ground: Ground) -> bool:
-    replies = (ground.product.ask(f"When do you close on Saturday, {time.monotonic()}?") for _ in range(4))
-    return all(reply.status == 200 and reply.degraded == [] for reply in replies)
-
-
 def beside(ground: Ground, fault: Fault) -> Times:
     """Nothing is broken. With a fault by which answers step down: the text-only path, as when an operator has taken the
     vector store out and nobody waits for anything; else answers as they always are.
@@ -99,7 +94,7 @@ def test_a_fault_alone(ground: Ground, name: str) -> None:
         EVERY[name].end(ground)
         if name == "Gemini refuses the key":
             order(ground, "generator", tripped=False)  # who mends a key says so, else it is tried within a minute
-        until(lambda: all_well(ground) and not spared(ground, name, log), "all is used again", RECOVERS_WITHIN)
+        until(lambda: grounds.all_well(ground) and not spared(ground, name, log), "all is used again", RECOVERS_WITHIN)
         recovered = time.monotonic() - ended
     finally:
         ground.mend_everything()

@@ -27,11 +27,6 @@ def ground(model: Path, qdrant_url: str, tmp_path_factory: pytest.TempPathFactor
         yield grounds.warm(ground)
 
 
-def all_well(ground: Ground) -> bool:
-    replies = (ground.product.ask(f"When do you close on Saturday, {time.monotonic()}?") for _ in range(4))
-    return all(reply.status == 200 and reply.degraded == [] for reply in replies)
-
-
 @pytest.mark.fault(18)
 def test_a_web_worker_that_is_killed_takes_no_more_than_its_own_questions_with_it(ground: Ground) -> None:
     """Row 18: the other one answers on, and another takes its place."""
@@ -76,7 +71,7 @@ def test_postgresql_restarts_under_askers_and_an_editor(ground: Ground, how: sig
         ground.postgresql.recover()
         already = sum(editor.acknowledged.values())
         until(lambda: sum(editor.acknowledged.values()) > already + 2, "edits are acknowledged again")
-        until(lambda: all_well(ground), "everything is used again")
+        until(lambda: grounds.all_well(ground), "everything is used again")
     finally:
         ground.mend_everything()
         asked = crowd.stop()
@@ -134,7 +129,7 @@ def test_a_crowd_does_not_multiply_calls_to_a_gemini_that_fails(ground: Ground, 
         assert 0 < len(put) <= CALLS < QUESTIONS
     finally:
         ground.gemini.behave("good")
-    until(lambda: all_well(ground), "everything is used again", 60, pause=0.2)
+    until(lambda: grounds.all_well(ground), "everything is used again", 60, pause=0.2)
 
 
 @pytest.mark.fault(1)
@@ -151,7 +146,7 @@ def test_a_crowd_does_not_multiply_calls_to_a_qdrant_that_fails(ground: Ground) 
         assert 0 < len(searches) <= CALLS < QUESTIONS  # with probes, and what the health asks
     finally:
         ground.qdrant.mend()
-    until(lambda: all_well(ground), "everything is used again", 60, pause=0.2)
+    until(lambda: grounds.all_well(ground), "everything is used again", 60, pause=0.2)
 
 
 def index_is_complete(ground: Ground) -> bool:

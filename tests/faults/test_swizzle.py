@@ -63,12 +63,6 @@ def play(ground: Ground, steps: list[Step], began: float) -> list[Step]:
     return done
 
 
-def healed(ground: Ground) -> bool:
-    """Several in a row are answered with everything."""
-    replies = (ground.product.ask(f"When do you close on Saturday, {time.monotonic()}?") for _ in range(4))
-    return all(reply.status == 200 and reply.degraded == [] for reply in replies)
-
-
 @pytest.mark.fault(41)
 @pytest.mark.parametrize("seed", seeds())
 def test_whatever_breaks_the_asker_is_answered_and_no_acknowledged_edit_is_lost(ground: Ground, seed: int) -> None:
@@ -80,7 +74,7 @@ def test_whatever_breaks_the_asker_is_answered_and_no_acknowledged_edit_is_lost(
     try:
         steps = play(ground, steps, crowd.began)
         mended = time.monotonic()
-        until(lambda: healed(ground), "everything is used again", RECOVERS_WITHIN, pause=0.2)
+        until(lambda: grounds.all_well(ground), "everything is used again", RECOVERS_WITHIN, pause=0.2)
         recovered = time.monotonic() - mended
     finally:
         ground.mend_everything()  # whatever went wrong here, the next run begins with everything
