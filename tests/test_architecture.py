@@ -24,9 +24,10 @@ HOMES = {
     "django_prometheus": ("monitoring/frame.py",),
     "google": ("rag/answering/generation.py",),
     "gunicorn": ("console/draining.py",),
-    "httpcore2": ("rag/answering/bounded_http.py",),
+    "httpcore": ("rag/index/vector_store.py",),
+    "httpcore2": ("rag/bounded_http.py",),
     "httpx": ("rag/index/vector_store.py",),  # what qdrant-client raises
-    "httpx2": ("rag/answering",),  # what google-genai speaks, and raises
+    "httpx2": ("rag/answering", "rag/bounded_http.py"),  # what google-genai speaks, and raises
     "huggingface_hub": (),
     "import_export": ("faq/transfer", "console/admin"),
     "limits": ("rag/chat/limits.py",),

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from rag.answering import bounded_http, gemini_key
-from rag.answering.bounded_http import Call
+from rag import bounded_http
+from rag.answering import gemini_key
 from rag.answering.generator import Generated, Generator, Gone, Stream, nobody_left
 from rag.answering.prompt import Prompt
+from rag.bounded_http import Call
 from rag.errors import AskerGone, GeneratorUnavailable, Reason
 from rag.resilience import Breaker, registered
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -15,6 +14,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from rag import bounded_http
 from rag.errors import Reason, VectorStoreUnavailable
 from rag.index.embedding import Vector
 
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
 WRITE_SECONDS = 30.0
-SEARCH_SECONDS = 2.0  # of one read
-REPLY_SECONDS = SEARCH_SECONDS + 0.5  # of a whole reply; an asker may have less
+SEARCH_SECONDS = 2.0  # an asker may have less
 SCROLL_BATCH = 500
-MOST_ASKERS = 16  # at once in one process, twice its threads: some may be held up by a reply that drips
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +99,11 @@ class VectorStore(Protocol):
 
 
 class QdrantStore:
-    """A Qdrant server over REST. Its clients are made at first use, so after a fork."""
+    """A Qdrant server over REST. Its client is made at first use, so after a fork."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: dict[float, QdrantClient] = {}
-        self._askers: ThreadPoolExecutor | None = None
+        self._made: QdrantClient | None = None
 
     def describe(self, collection: str) -> Collection | None:
         if not self._call(lambda: self._client.collection_exists(collection)):
@@ -170,10 +167,8 @@ class QdrantStore:
         self, alias: str, vector: Vector, limit: int, *, as_of: int | None = None, seconds: float = math.inf
     ) -> list[Match]:
         found = self._call(
-            lambda: self._in_time(
-                lambda: self._reader.query_points(alias, query=vector.tolist(), limit=limit, with_payload=_MARKS),
-                min(seconds, REPLY_SECONDS),
-            )
+            lambda: self._client.query_points(alias, query=vector.tolist(), limit=limit, with_payload=_MARKS),
+            min(seconds, SEARCH_SECONDS),
         )
         return [_match(point.payload, point.score) for point in found.points]
 
@@ -188,42 +183,28 @@ class QdrantStore:
                 return
 
     def probe(self) -> None:
-        self._call(lambda: self._reader.get_collections())
+        self._call(lambda: self._client.get_collections(), SEARCH_SECONDS)
 
     @property
     def _client(self) -> QdrantClient:
-        return self._with_patience(WRITE_SECONDS)
-
-    @property
-    def _reader(self) -> QdrantClient:
-        """For what an asker waits for: gives up early, and has connections of its own."""
-        return self._with_patience(SEARCH_SECONDS)
-
-    def _with_patience(self, seconds: float) -> QdrantClient:
         with self._lock:
-            if seconds not in self._made:
+            if self._made is None:
+                import httpcore
                 import httpx
                 from qdrant_client import QdrantClient
 
-                self._made[seconds] = QdrantClient(
-                    url=settings.QDRANT_URL,
+                url = settings.QDRANT_URL
+                assert url  # else the vectors are in the database
+                transport = httpx.HTTPTransport(proxy=bounded_http.proxy(url))
+                bounded_http.bound(transport, httpcore)
+                self._made = QdrantClient(
+                    url=url,
                     api_key=settings.QDRANT_API_KEY or None,
-                    timeout=seconds,  # type: ignore[arg-type]  # annotated int, handed to httpx as it is
+                    timeout=int(WRITE_SECONDS),
                     check_compatibility=False,
-                    # It would keep none to a server on the same machine, and reach that otherwise than any other.
-                    limits=httpx.Limits(max_keepalive_connections=MOST_ASKERS),
+                    transport=transport,
                 )
-            return self._made[seconds]
-
-    def _in_time(self, ask: Callable[[], Any], seconds: float) -> Any:
-        """The client bounds single reads: a reply that drips would be waited for as long as it drips."""
-        with self._lock:
-            if self._askers is None:
-                self._askers = ThreadPoolExecutor(MOST_ASKERS, thread_name_prefix="qdrant")
-        try:
-            return self._askers.submit(ask).result(seconds)
-        except TimeoutError as error:
-            raise VectorStoreUnavailable("timeout", "Qdrant: no whole reply in time") from error
+            return self._made
 
     def _delete(self, collection: str, chosen: Any) -> None:
         from qdrant_client import models
@@ -231,11 +212,14 @@ class QdrantStore:
         selector = models.FilterSelector(filter=chosen)
         self._call(lambda: self._client.delete(collection, points_selector=selector, wait=True))
 
-    def _call(self, call: Callable[[], Any]) -> Any:
+    def _call(self, call: Callable[[], Any], seconds: float = WRITE_SECONDS) -> Any:
         from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
         try:
-            return call()
+            with bounded_http.Call(seconds):
+                return call()
+        except TimeoutError as error:
+            raise VectorStoreUnavailable("timeout", "Qdrant: no time left to ask") from error
         except UnexpectedResponse as error:
             reason = _REASONS.get(error.status_code or 0, "http_error")
             raise VectorStoreUnavailable(reason, f"Qdrant answered {error.status_code}") from error
@@ -253,9 +237,9 @@ _REASONS: dict[int, Reason] = {401: "auth", 403: "auth", 404: "missing", 429: "r
 def _reason_of(source: Exception) -> Reason:
     import httpx
 
-    if isinstance(source, httpx.TimeoutException):
+    if isinstance(source, (TimeoutError, httpx.TimeoutException)):
         return "timeout"
-    return "refused" if isinstance(source, httpx.TransportError) else "bad_response"
+    return "refused" if isinstance(source, (OSError, httpx.TransportError)) else "bad_response"
 
 
 def _as_dict(payload: Payload) -> dict[str, Any]:

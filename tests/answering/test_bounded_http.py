@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from rag.answering import bounded_http
-from rag.answering.bounded_http import Call, client, fault
+from rag import bounded_http
+from rag.bounded_http import Call, client, fault
 from tests.standins.gemini import API_KEY, GeminiStandIn
 
 MODEL = "/v1beta/models/m"

@@ -1,6 +1,7 @@
-"""An HTTP client whose whole call, and not only each read of it, takes no longer than it may.
+"""HTTP calls of which the whole, and not only each read, takes no longer than it may.
 
-httpx2 limits single reads: a server that sends a byte a second is never too late for it.
+The SDKs of Gemini and Qdrant bring httpx2 and httpx, which limit single reads: a server that sends a byte a second is
+never too late for them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -19,7 +21,6 @@ from rag.resilience import Deadline
 if TYPE_CHECKING:
     import ssl
 
-    import httpcore2
     import httpx2
 
 LONGEST_REPLY = 2_000_000  # bytes
@@ -64,10 +65,15 @@ def client(base_url: str) -> httpx2.Client:
     import httpcore2
     import httpx2
 
-    transport = httpx2.HTTPTransport(proxy=_proxy(base_url), limits=httpx2.Limits(keepalive_expiry=60))
-    # No public door leads there. Should this one close, the tests with slow servers fail.
-    transport._pool._network_backend = cast("httpcore2.NetworkBackend", _Network(httpcore2.SyncBackend()))
+    transport = httpx2.HTTPTransport(proxy=proxy(base_url), limits=httpx2.Limits(keepalive_expiry=60))
+    bound(transport, httpcore2)
     return httpx2.Client(transport=transport, follow_redirects=False, trust_env=False, timeout=None)
+
+
+def bound(transport: Any, core: ModuleType) -> None:
+    """From now on each use of this HTTPTransport, which `core` works for, wants a Call around it."""
+    # No public door leads there. Should this one close, the tests with slow servers fail.
+    transport._pool._network_backend = _Network(core)
 
 
 def fault(error: Exception) -> Literal["timeout", "refused"] | None:
@@ -84,35 +90,31 @@ def fault(error: Exception) -> Literal["timeout", "refused"] | None:
 class _Network:
     """Stands between the connection pool and its sockets."""
 
-    def __init__(self, plain: httpcore2.NetworkBackend) -> None:
-        self._plain = plain
+    def __init__(self, core: ModuleType) -> None:
+        self._core, self._plain = core, core.SyncBackend()
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *options: Any, **named: Any) -> _Line:
-        import httpcore2
-
         call: Call = _running.call
         *first, last = _look_up(host, port, call.left())
         for address in first:  # a dead one must leave time for the next
-            with suppress(httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                return _Line(self._plain.connect_tcp(address, port, call.left() / 2, *options, **named))
-        return _Line(self._plain.connect_tcp(last, port, call.left(), *options, **named))
+            with suppress(self._core.ConnectError, self._core.ConnectTimeout):
+                return _Line(self._plain.connect_tcp(address, port, call.left() / 2, *options, **named), self._core)
+        return _Line(self._plain.connect_tcp(last, port, call.left(), *options, **named), self._core)
 
 
 class _Line:
     """One connection. The time limits that the pool gives are per read, so the call's own stand in for them."""
 
-    def __init__(self, plain: httpcore2.NetworkStream) -> None:
-        self._plain = plain
+    def __init__(self, plain: Any, core: ModuleType) -> None:
+        self._plain, self._core = plain, core
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """In short waits, between which the call looks at its time and its asker."""
-        import httpcore2
-
         call: Call = _running.call
         while True:
             try:
                 return call.count(self._plain.read(max_bytes, min(call.left(), LOOK_SECONDS)))
-            except httpcore2.ReadTimeout:
+            except self._core.ReadTimeout:
                 call.left()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -122,7 +124,7 @@ class _Line:
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> _Line:
-        return _Line(self._plain.start_tls(ssl_context, server_hostname, _running.call.left()))
+        return _Line(self._plain.start_tls(ssl_context, server_hostname, _running.call.left()), self._core)
 
     def close(self) -> None:
         self._plain.close()
@@ -152,7 +154,7 @@ def _look_up(host: str, port: int, seconds: float) -> list[str]:
     return found
 
 
-def _proxy(url: str) -> str | None:
+def proxy(url: str) -> str | None:
     """From the usual variables: HTTPS_PROXY, HTTP_PROXY, NO_PROXY."""
     parts = urlsplit(url)
     host = parts.hostname or ""
