@@ -39,6 +39,7 @@ class Crowd:
 
     address: str
     askers: int
+    pause: float = 0.05  # of each, in the mean
     asked: list[Asked] = field(default_factory=list)
     _ended: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)

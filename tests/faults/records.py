@@ -44,8 +44,8 @@ class Swizzle:
 
 @dataclass(frozen=True)
 class Alone:
-    """One fault by itself. `while_open`: once every process spared what was broken; `beside`: just before, on the
-    text-only path, or as always where answers stay what they are.
+    """One fault by itself. `while_open`: once every process spared what was broken; `beside`: in the same
+    seconds, by another product on the text-only path, or as always where answers stay what they are.
     """
 
     fault: str
@@ -53,7 +53,7 @@ class Alone:
     cut_off: int
     unanswered: int
     while_open: Times
-    beside: Times | None
+    beside: Times
     noticed: float
     noticed_by: str
     recovered: float
@@ -98,7 +98,7 @@ def kept(folder: Path) -> Kept:
         kind = row.pop("kind")
         row |= {name: tuple(row[name]) for name in ("faults", "lost") if name in row}
         if kind == "Alone":
-            measured = {name: row[name] and Times(**row[name]) for name in ("while_open", "beside")}
+            measured = {name: Times(**row[name]) for name in ("while_open", "beside")}
             found.alone.append(Alone(**row | measured))
         elif kind == "Told":
             found.told.append(Told(**row | {"beside": tuple(row["beside"])}))

@@ -19,11 +19,12 @@ What happens to askers and editors while things break: made by `make drill-fault
 """
 BESIDE = """## Each fault by itself
 
-Three people ask without pause, in words that no cache knows. A fault begins, is noticed (by a breaker, by the health
-that `/readyz` and the console show, or in the log), and lasts until every web process spares what is broken; from then
-on is measured what askers have. *Beside* is what they had just before, where nothing was broken: on the text-only path,
-with the vector store taken out by an operator, or as always where the fault changes no answer. Then it is mended, and
-*recovered* is when everything is used again and no breaker is open.
+Three people ask, each some six times a second, in words that no cache knows. A fault begins, is noticed (by a breaker,
+by the health that `/readyz` and the console show, or in the log), and lasts until every web process spares what is
+broken; from then on is measured what askers have. Then it is mended, and *recovered* is when everything is used again
+and no breaker is open. *Beside* is what three more have in the same seconds of another product on the same machine, of
+which nothing is broken: on the text-only path, with the vector store taken out by an operator, or as always where the
+fault changes no answer.
 
 With Gemini or PostgreSQL out, answers are still found by meaning: that is a search more than the text-only path has,
 here in a stand-in for Qdrant that searches in Python (some two milliseconds) on the same two cores.
@@ -96,7 +97,7 @@ def _goals(kept: Kept) -> str:
 
 
 def _measured(alone: Sequence[Alone], swizzles: Sequence[Swizzle]) -> Iterator[tuple[str, str, str, bool]]:
-    ratios = {one.fault: one.while_open.p95 / one.beside.p95 for one in alone if one.beside and one.beside.p95}
+    ratios = {one.fault: one.while_open.p95 / one.beside.p95 for one in alone if one.beside.p95}
     if ratios:
         worst = max(ratios, key=lambda fault: ratios[fault])
         reached = f"{ratios[worst]:.2f} times at most ({worst}); median {statistics.median(ratios.values()):.2f} times"
@@ -121,7 +122,7 @@ ALONE_HEAD = (
 
 def _alone(one: Alone) -> Sequence[str]:
     open_, beside = one.while_open, one.beside
-    compared = [_ms(beside.median), _ms(beside.p95), f"{open_.p95 / beside.p95:.2f}"] if beside else ["", "", ""]
+    compared = [_ms(beside.median), _ms(beside.p95), f"{open_.p95 / beside.p95:.2f}"] if beside.p95 else ["", "", ""]
     return [
         *(one.fault, str(one.answered), str(one.unanswered), str(one.cut_off)),
         *(_ms(open_.median), _ms(open_.p95), _ms(open_.slowest), *compared),
