@@ -8,6 +8,7 @@ may have been heard.
 from __future__ import annotations
 
 import ctypes
+import os
 import select
 import signal
 import socket
@@ -37,7 +38,8 @@ def turn_away_newcomers_at_the_end(server: Any) -> None:
     assert callable(ends)
 
     def first(number: int, frame: FrameType | None) -> None:
-        turn_away_newcomers(server.LISTENERS)
+        if os.getpid() == server.pid:  # a worker that was forked a moment ago still has this handler
+            turn_away_newcomers(server.LISTENERS)
         ends(number, frame)
 
     signal.signal(signal.SIGTERM, first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -204,6 +205,8 @@ class QdrantStore:
                     check_compatibility=False,
                     transport=transport,
                 )
+                # Else it closes itself at the interpreter's very end, too late for its own libraries, and complains.
+                weakref.finalize(self, self._made.close)
             return self._made
 
     def _delete(self, collection: str, chosen: Any) -> None:
