@@ -82,7 +82,7 @@ drill-start: $(VENV)/.installed-dev ## Six replicas that start at once migrate o
 
 .PHONY: image-report
 image-report: ## What the built app image is, beside the same with torch: IMAGE=steadfast-app:latest; writes docs/image.md
-	@docker/image-report $(IMAGE) > docs/image.md.new && mv docs/image.md.new docs/image.md
+	@docker/image-report $(IMAGE) > docs/image.md.new && mv docs/image.md.new docs/image.md || { rm -f docs/image.md.new; exit 1; }
 
 .PHONY: test-stack
 test-stack: $(VENV)/.installed-dev ## The real compose.yml, built and started: needs Docker, takes a quarter of an hour
