@@ -145,9 +145,14 @@ def all_well(ground: Ground) -> bool:
     return all((reply.answered_by, reply.degraded) == ("generated", []) for reply in replies)
 
 
+def settled(ground: Ground) -> bool:
+    """No web process spares anything any more."""
+    return all_well(ground) and not ground.product.breakers_open()
+
+
 def settle(ground: Ground) -> None:
-    """For the next test: no process spares anything that was broken in this one."""
-    until(lambda: all_well(ground) and not ground.product.breakers_open(), "no breaker is open", 120, pause=0.2)
+    """For the next test."""
+    until(lambda: settled(ground), "no breaker is open", 120, pause=0.2)
 
 
 def warm(ground: Ground) -> Ground:

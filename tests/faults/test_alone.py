@@ -89,10 +89,6 @@ def beside(ground: Ground | None, fault: Fault) -> Iterator[list[Asked]]:
         asked += [one for one in crowd.stop() if one.degraded == wanted]
 
 
-def recovered_everywhere(ground: Ground) -> bool:
-    return grounds.all_well(ground) and not ground.product.breakers_open()
-
-
 @pytest.mark.fault(1, 2, 10, 11, 12, 15, 18, 25, 29, 30)
 @pytest.mark.parametrize("name", taken())
 def test_a_fault_alone(ground: Ground, unbroken: Ground | None, name: str) -> None:
@@ -113,7 +109,7 @@ def test_a_fault_alone(ground: Ground, unbroken: Ground | None, name: str) -> No
         EVERY[name].end(ground)
         if name == "Gemini refuses the key":
             order(ground, "generator", tripped=False)  # who mends a key says so, else it is tried within a minute
-        until(lambda: recovered_everywhere(ground), "all is used again", RECOVERS_WITHIN)
+        until(lambda: grounds.settled(ground), "all is used again", RECOVERS_WITHIN)
         recovered = time.monotonic() - ended
     finally:
         ground.mend_everything()
